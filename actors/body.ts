@@ -1,0 +1,174 @@
+/**
+ * The body of a strict insert: each record's own bytes with its place in the log spliced in front.
+ *
+ *   {"flight_id":"a",…}  ──▶  {"<partition>":0,"<offset>":12,"<time>":1700000000000,"flight_id":"a",…}
+ *
+ * The producer's bytes are never parsed here; the engine judges them. The three
+ * names carry a salt which no producer knows, so that bytes which pretend to be
+ * several rows fail instead of forging one. Chunks are made as the connection
+ * takes them: a batch never lies in memory twice.
+ *
+ * @module
+ */
+import type { Records } from "@weir/connectors";
+import { bytesOf, type Part, type Slice } from "./batch.ts";
+
+/** Names of the three companions, as the insert statement expects them. */
+export interface Companions {
+  readonly partition: string;
+  readonly offset: string;
+  readonly time: string;
+}
+
+/** Bytes of one chunk; larger than any HTTP write buffer, small beside a batch. */
+const CHUNK_BYTES = 1 << 20;
+const OPEN = 0x7b;
+const CLOSE = 0x7d;
+const COMMA = 0x2c;
+const NEWLINE = 0x0a;
+
+/** Index of the first byte after the `{` of a record's JSON object; -1 if the record is not an object. */
+export function insideObject(records: Records, index: number): number {
+  let at = records.valueStarts[index];
+  if (at < 0) return -1;
+  const end = records.valueEnds[index];
+  while (at < end && isSpace(records.bytes[at])) at++;
+  return at < end && records.bytes[at] === OPEN ? at + 1 : -1;
+}
+
+/** How a body is made. */
+export interface BodyOptions {
+  readonly names: Companions;
+  /** Offsets that are left out, by partition: they are quarantined instead. */
+  readonly left: ReadonlyMap<number, ReadonlySet<number>>;
+  /** Rewrites each record's text, for sources whose bytes cannot go to the engine as they are. */
+  readonly rewrite: ((text: string) => string) | undefined;
+}
+
+/** Makes the body of a batch, chunk by chunk. */
+export function* body(parts: readonly Part[], { names, left, rewrite }: BodyOptions): Generator<Uint8Array> {
+  let chunk = new Chunk(
+    Math.min(
+      CHUNK_BYTES,
+      2 * parts.reduce((sum, { slices }) => sum + slices.reduce((bytes, slice) => bytes + bytesOf(slice), 0), 256),
+    ),
+  );
+  for (const { range, slices } of parts) {
+    const head = Buffer.from(`{"${names.partition}":${range.partition},"${names.offset}":`);
+    const middle = Buffer.from(`,"${names.time}":`);
+    const without = left.get(range.partition);
+    for (const { records, start, end } of slices) {
+      for (let index = start; index < end; index++) {
+        if (without?.has(records.offsets[index])) continue;
+        const value = rewrite === undefined ? originalBytes(records, index) : rewritten(records, { index, rewrite });
+        const needed = head.length + middle.length + 40 + value.end - value.inside;
+        if (chunk.at + needed > chunk.bytes.length) {
+          if (chunk.at > 0) yield chunk.taken();
+          chunk = new Chunk(Math.max(CHUNK_BYTES, needed));
+        }
+        splice(chunk, { value, offset: records.offsets[index], timestampMs: records.timestamps[index], head, middle });
+      }
+    }
+  }
+  if (chunk.at > 0) yield chunk.taken();
+}
+
+/** Calls `each` for every record of a batch. */
+export function eachRecord(
+  parts: readonly Part[],
+  each: (range: Part["range"], slice: Slice, index: number) => void,
+): void {
+  for (const { range, slices } of parts) {
+    for (const slice of slices) for (let index = slice.start; index < slice.end; index++) each(range, slice, index);
+  }
+}
+
+class Chunk {
+  readonly bytes: Uint8Array;
+  at = 0;
+  /** The decimal digits of the last append time: neighbours usually share it. */
+  lastMs = -1;
+  lastDigits: Uint8Array = new Uint8Array(0);
+
+  constructor(size: number) {
+    this.bytes = new Uint8Array(size);
+  }
+
+  taken(): Uint8Array {
+    return this.bytes.subarray(0, this.at);
+  }
+}
+
+/** An object's bytes from behind its `{` to its end. */
+interface ObjectBytes {
+  readonly bytes: Uint8Array;
+  readonly inside: number;
+  readonly end: number;
+}
+
+function originalBytes(records: Records, index: number): ObjectBytes {
+  return { bytes: records.bytes, inside: insideObject(records, index), end: records.valueEnds[index] };
+}
+
+function rewritten(
+  records: Records,
+  { index, rewrite }: { index: number; rewrite: (text: string) => string },
+): ObjectBytes {
+  const text = new TextDecoder().decode(records.bytes.subarray(records.valueStarts[index], records.valueEnds[index]));
+  const bytes = new TextEncoder().encode(rewrite(text).trimStart());
+  return { bytes, inside: 1, end: bytes.length };
+}
+
+interface Spliced {
+  readonly value: ObjectBytes;
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly head: Uint8Array;
+  readonly middle: Uint8Array;
+}
+
+function splice(chunk: Chunk, { value, offset, timestampMs, head, middle }: Spliced): void {
+  const to = chunk.bytes;
+  let at = copy(to, chunk.at, head);
+  at = writeInteger(to, at, offset);
+  at = copy(to, at, middle);
+  const ms = Math.trunc(timestampMs);
+  if (ms !== chunk.lastMs) {
+    chunk.lastMs = ms;
+    chunk.lastDigits = Buffer.from(String(ms));
+  }
+  at = copy(to, at, chunk.lastDigits);
+  const { bytes, inside, end } = value;
+  let next = inside;
+  while (next < end && isSpace(bytes[next])) next++;
+  if (bytes[next] !== CLOSE) to[at++] = COMMA;
+  const rest = end - inside;
+  if (rest < 48) for (let i = inside; i < end; i++) to[at++] = bytes[i];
+  else {
+    to.set(bytes.subarray(inside, end), at);
+    at += rest;
+  }
+  to[at++] = NEWLINE;
+  chunk.at = at;
+}
+
+function copy(to: Uint8Array, at: number, from: Uint8Array): number {
+  for (let i = 0; i < from.length; i++) to[at + i] = from[i];
+  return at + from.length;
+}
+
+function writeInteger(to: Uint8Array, at: number, value: number): number {
+  let digits = 1;
+  for (let bound = 10; value >= bound; bound *= 10) digits++;
+  let rest = value;
+  for (let i = at + digits - 1; i >= at; i--) {
+    const tenth = Math.floor(rest / 10);
+    to[i] = 48 + (rest - tenth * 10);
+    rest = tenth;
+  }
+  return at + digits;
+}
+
+function isSpace(byte: number): boolean {
+  return byte === 0x20 || byte === 0x0a || byte === 0x0d || byte === 0x09;
+}

@@ -1,0 +1,98 @@
+/**
+ * The intent: what an owner writes beside its positions before it inserts.
+ *
+ *   vector of ranges ──▶ intent (commit metadata) ──▶ insert with token ──▶ commit that moves the positions
+ *
+ * The intent pins the cut: whoever finds it open reads exactly these records
+ * again and inserts them under exactly this token, so that the warehouse
+ * recognises the batch. It must fit Kafka's 4,096 bytes of commit metadata
+ * with 64 ranges, hence the short keys.
+ *
+ * @module
+ */
+
+/** Records [from, to) of one partition; `rows` of them, with a checksum over their packed bytes. */
+export interface Range {
+  readonly partition: number;
+  readonly from: number;
+  readonly to: number;
+  readonly rows: number;
+  readonly crc: number;
+}
+
+/** One batch as announced: everything that makes its token, and what proves that a second reading found the same records. */
+export interface Intent {
+  readonly epoch: number;
+  /** Version of the catalog whose definition the batch is written with. */
+  readonly catalog: number;
+  /** When it was announced, milliseconds since 1970, by its owner's clock. */
+  readonly atMs: number;
+  readonly ranges: readonly Range[];
+}
+
+/** The last record that a committed position stands behind; shows whether the topic is still the same one. */
+export interface LastRecord {
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly crc: number;
+}
+
+/** What a commit of this protocol carries in its metadata. */
+export interface Mark {
+  readonly epoch: number;
+  readonly last: LastRecord | undefined;
+  readonly intent: Intent | undefined;
+}
+
+/** Ranges in one vector at most; one block stays one block, and 64 fit into a commit's metadata. */
+export const RANGES_MAX = 64;
+
+/** The insert's token: the same batch has the same token on every try, and no other batch ever has it. */
+export function tokenOf(statement: string, intent: Intent): string {
+  const vector = intent.ranges.map((range) => `${range.partition}[${range.from},${range.to})`).join("");
+  return `${statement}:${intent.catalog}:${intent.epoch}:${vector}`;
+}
+
+/** True if both announce the same cut: everything but the time. */
+export function sameCut(one: Intent, other: Intent): boolean {
+  return (
+    encodeMark({ epoch: 0, last: undefined, intent: { ...one, atMs: 0 } }) ===
+    encodeMark({ epoch: 0, last: undefined, intent: { ...other, atMs: 0 } })
+  );
+}
+
+/** Writes a mark as commit metadata. */
+export function encodeMark(mark: Mark): string {
+  const { last, intent } = mark;
+  return JSON.stringify({
+    v: 1,
+    e: mark.epoch,
+    l: last && [last.offset, last.timestampMs, last.crc],
+    i: intent && [
+      intent.epoch,
+      intent.catalog,
+      intent.atMs,
+      intent.ranges.map((r) => [r.partition, r.from, r.to, r.rows, r.crc]),
+    ],
+  });
+}
+
+/** Reads commit metadata back; undefined if it is empty or was not written by this protocol. */
+export function decodeMark(metadata: string): Mark | undefined {
+  if (!metadata.startsWith('{"v":1,')) return undefined;
+  const { e, l, i } = JSON.parse(metadata) as {
+    e: number;
+    l?: [number, number, number];
+    i?: [number, number, number, [number, number, number, number, number][]];
+  };
+  return {
+    epoch: e,
+    last: l && { offset: l[0], timestampMs: l[1], crc: l[2] },
+    intent: i && {
+      epoch: i[0],
+      catalog: i[1],
+      atMs: i[2],
+      ranges: i[3].map(([partition, from, to, rows, crc]) => ({ partition, from, to, rows, crc })),
+    },
+  };
+}

@@ -1,0 +1,65 @@
+/**
+ * The ledger: what the warehouse itself remembers of finished batches.
+ *
+ *   landed batch ──▶ weir.batch (one marker each) ──view──▶ weir.position (furthest per partition)
+ *   bad record   ──▶ weir.quarantine
+ *
+ * It lies beside the data, so it is lost or restored together with it; group
+ * offsets in the log expire, this does not. Every write carries a token: a
+ * repeat changes nothing.
+ *
+ * @module
+ */
+
+import type { WarehouseFailed } from "@weir/connectors";
+import { Context, type Effect } from "effect";
+import type { LastRecord, Range } from "./intent.ts";
+import type { LedgerPosition } from "./position.ts";
+
+/** One bad record, as kept for people to look at and to replay. */
+export interface Quarantined {
+  readonly partition: number;
+  readonly offset: number;
+  readonly timestampMs: number;
+  readonly column: string;
+  readonly reason: string;
+  /** The record's value; null for a tombstone. */
+  readonly raw: Uint8Array | null;
+}
+
+/** A finished batch. */
+export interface Marker {
+  /** Name of the target, for example `ods.flight`. */
+  readonly statement: string;
+  readonly token: string;
+  readonly epoch: number;
+  readonly catalog: number;
+  readonly ranges: readonly Range[];
+  readonly lasts: readonly LastRecord[];
+  readonly stored: number;
+  readonly duplicate: number;
+  readonly quarantined: number;
+}
+
+/** What the warehouse remembers of finished batches. */
+export class Ledger extends Context.Service<
+  Ledger,
+  {
+    /** The marker of a batch, if it was finished. */
+    readonly marker: (
+      statement: string,
+      token: string,
+    ) => Effect.Effect<Pick<Marker, "stored" | "quarantined"> | undefined, WarehouseFailed>;
+    /** The furthest position of each partition that ever finished a batch. */
+    readonly positions: (statement: string) => Effect.Effect<readonly LedgerPosition[], WarehouseFailed>;
+    /** Upper bound of the parts which batches finished since `sinceMs` may have added to the table's deduplication window. */
+    readonly partsSince: (statement: string, sinceMs: number) => Effect.Effect<number, WarehouseFailed>;
+    /** Keeps the bad records of a batch; before its marker. */
+    readonly quarantine: (
+      of: { statement: string; topic: string; epoch: number; token: string },
+      rows: readonly Quarantined[],
+    ) => Effect.Effect<void, WarehouseFailed>;
+    /** Writes the marker of a batch; before its commit. */
+    readonly finish: (marker: Marker) => Effect.Effect<void, WarehouseFailed>;
+  }
+>()("weir/actors/Ledger") {}

@@ -1,0 +1,136 @@
+/**
+ * The partition actor: reads one partition of the log, in order, and offers what it read to its table.
+ *
+ *   reading ──read──▶ offered ──room left──▶ reading
+ *                        └──aheadBytesMax offered──▶ full ──consumed──▶ reading
+ *   reading ──gap──▶ stopped (loudly: the log no longer has what comes next)
+ *
+ * A read that found little is followed by a short pause, so that a trickle of
+ * single events costs a hundred reads a second at most, not one per event.
+ *
+ * @module
+ */
+import { Log, type OffsetGap, type Records } from "@weir/connectors";
+import { Effect, Schedule } from "effect";
+import type { Behaviour, Command, Turn } from "./runtime/actor.ts";
+import { ESCALATE } from "./runtime/supervision.ts";
+
+/** Pauses between tries of a read that can succeed later. */
+const AWAY_RETRY = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("2 seconds")]);
+
+/** Bounds of a partition actor. */
+export interface PartitionLimits {
+  /** One read. */
+  readonly recordsMax: number;
+  readonly bytesMax: number;
+  /** Bytes offered and not yet cut into a batch. */
+  readonly aheadBytesMax: number;
+  /** How long one read waits for news. */
+  readonly waitMs: number;
+  /** Pause after a read that did not fill its bounds. */
+  readonly pauseMs: number;
+}
+
+export interface PartitionState {
+  readonly next: number;
+  readonly ahead: number;
+  readonly phase: "reading" | "pausing" | "full" | "stopped";
+  readonly rows: number;
+  readonly note: string | undefined;
+}
+
+export type PartitionMessage =
+  | { readonly kind: "read"; readonly records: Records }
+  | { readonly kind: "gap"; readonly gap: OffsetGap }
+  | { readonly kind: "rested" }
+  | { readonly kind: "consumed"; readonly bytes: number };
+
+type PartitionAction =
+  | { readonly kind: "read"; readonly offset: number }
+  | { readonly kind: "offer"; readonly records: Records };
+
+/** What a partition actor is for. */
+export interface PartitionSetup {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly limits: PartitionLimits;
+  /** Hands records to the table; waits while its mailbox is full. */
+  readonly offer: (records: Records) => Effect.Effect<unknown>;
+}
+
+type PartitionTurn = Turn<PartitionState, PartitionMessage, PartitionAction>;
+type PartitionCommand = Command<PartitionMessage, PartitionAction>;
+
+/** Decides; does nothing. */
+export function stepPartition(
+  limits: PartitionLimits,
+  state: PartitionState,
+  message: PartitionMessage,
+): PartitionTurn {
+  switch (message.kind) {
+    case "read":
+      return onRead(limits, state, message.records);
+    case "gap": {
+      const { topic, partition, asked, earliest } = message.gap;
+      const note = `Cannot read ${topic}/${partition}: offset ${asked} is asked for, the log begins at ${earliest}. Raise the retention; reset the position to accept the gap.`;
+      return [{ ...state, phase: "stopped", note }, []];
+    }
+    case "rested":
+      return state.phase === "pausing" ? [{ ...state, phase: "reading" }, [read(state.next)]] : [state, []];
+    case "consumed": {
+      const ahead = state.ahead - message.bytes;
+      if (state.phase !== "full" || ahead >= limits.aheadBytesMax) return [{ ...state, ahead }, []];
+      return [{ ...state, ahead, phase: "reading" }, [read(state.next)]];
+    }
+  }
+}
+
+function onRead(limits: PartitionLimits, state: PartitionState, records: Records): PartitionTurn {
+  if (records.count === 0) return [{ ...state, next: records.next }, [read(records.next)]];
+  const bytes = records.bytes.length;
+  const ahead = state.ahead + bytes;
+  const next: PartitionState = { ...state, next: records.next, ahead, rows: state.rows + records.count };
+  const offer: PartitionCommand = { kind: "act", action: { kind: "offer", records } };
+  if (ahead >= limits.aheadBytesMax) return [{ ...next, phase: "full" }, [offer]];
+  if (bytes * 2 >= limits.bytesMax || records.count * 2 >= limits.recordsMax)
+    return [next, [offer, read(records.next)]];
+  return [
+    { ...next, phase: "pausing" },
+    [offer, { kind: "after", timer: "rest", delayMs: limits.pauseMs, message: { kind: "rested" } }],
+  ];
+}
+
+const read = (offset: number): PartitionCommand => ({ kind: "start", action: { kind: "read", offset } });
+
+/** The actor of one partition; a failed read is its table's business. */
+export function partitionActor(
+  setup: PartitionSetup,
+): Behaviour<PartitionState, PartitionMessage, PartitionAction, Log> {
+  const { topic, partition, limits } = setup;
+  return {
+    kind: "partition",
+    mailboxMax: 256,
+    restart: ESCALATE,
+    init: () =>
+      Effect.succeed([
+        { next: setup.offset, ahead: 0, phase: "reading", rows: 0, note: undefined },
+        [read(setup.offset)],
+      ]),
+    step: (state, message) => stepPartition(limits, state, message),
+    vitals: (state) => ({ state: state.phase, rows: state.rows, note: state.note }),
+    perform: (action, self) => {
+      if (action.kind === "offer") return Effect.asVoid(setup.offer(action.records));
+      const { recordsMax, bytesMax, waitMs } = limits;
+      return Effect.gen(function* () {
+        const log = yield* Log;
+        const message = yield* log.read({ topic, partition, offset: action.offset, recordsMax, bytesMax, waitMs }).pipe(
+          Effect.retry({ while: (error) => error._tag === "LogFailed" && error.retriable, schedule: AWAY_RETRY }),
+          Effect.map((records): PartitionMessage => ({ kind: "read", records })),
+          Effect.catchTag("OffsetGap", (gap) => Effect.succeed<PartitionMessage>({ kind: "gap", gap })),
+        );
+        yield* self.tell(message);
+      });
+    },
+  };
+}

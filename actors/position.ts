@@ -1,0 +1,95 @@
+/**
+ * Positions: where an owner goes on, from everything that is known.
+ *
+ *   commit (log) ─┐
+ *   ledger (warehouse) ─┼─▶ place: go on here, recover this intent first · or stopped, with the reason
+ *   what the log holds ─┘
+ *
+ * Pure. Positions and epochs never decrease: group offsets expire and logs are
+ * recreated, the ledger stays. When the facts do not fit, a partition stops
+ * and says so; it never guesses.
+ *
+ * @module
+ */
+import type { Commit, OffsetRange } from "@weir/connectors";
+import { decodeMark, type Intent, type LastRecord } from "./intent.ts";
+
+/** What the warehouse remembers of a partition: every batch up to here has its marker. */
+export interface LedgerPosition {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly next: number;
+  readonly last: LastRecord;
+}
+
+/** Where to go on. */
+export interface Place {
+  readonly kind: "place";
+  readonly partition: number;
+  readonly offset: number;
+  readonly epoch: number;
+  readonly last: LastRecord | undefined;
+  /** To be recovered before anything is read. */
+  readonly intent: Intent | undefined;
+}
+
+/** A partition that must not go on. */
+export interface Stopped {
+  readonly kind: "stopped";
+  readonly partition: number;
+  readonly note: string;
+}
+
+export type Located = Place | Stopped;
+
+/** What is known about one partition. `held` is the record that the log has at `last.offset` now, if it still has it. */
+export interface Known {
+  readonly topic: string;
+  readonly commit: Commit | undefined;
+  readonly ledger: LedgerPosition | undefined;
+  readonly range: OffsetRange;
+  readonly held: LastRecord | undefined;
+}
+
+/** The last record that the position stands behind, by commit or ledger, whichever is further. */
+export function lastKnown(commit: Commit | undefined, ledger: LedgerPosition | undefined): LastRecord | undefined {
+  const mark = commit && decodeMark(commit.metadata);
+  if (mark?.last === undefined) return ledger?.last;
+  if (ledger === undefined || mark.epoch > ledger.epoch) return mark.last;
+  return ledger.epoch > mark.epoch || ledger.next > (commit as Commit).offset ? ledger.last : mark.last;
+}
+
+/** Decides where the owner of one partition goes on. */
+export function locate({ topic, commit, ledger, range, held }: Known): Located {
+  const { partition, earliest, latest } = range;
+  const mark = commit && decodeMark(commit.metadata);
+  const last = lastKnown(commit, ledger);
+  const epoch = Math.max(mark?.epoch ?? 1, ledger?.epoch ?? 1);
+  const known = Math.max(
+    mark !== undefined && mark.epoch < epoch ? 0 : (commit?.offset ?? 0),
+    ledger !== undefined && ledger.epoch === epoch ? ledger.next : 0,
+  );
+  const intent = mark !== undefined && mark.epoch === epoch ? mark.intent : undefined;
+  const stop = (note: string): Stopped => ({ kind: "stopped", partition, note });
+  const recreated = known > latest || (last !== undefined && held !== undefined && !sameRecord(last, held));
+  if (recreated && intent !== undefined) {
+    return stop(
+      `Cannot go on with ${topic}/${partition}: the topic was created anew while a batch was open. Compare the table with its producers, then reset the position.`,
+    );
+  }
+  if (recreated)
+    return { kind: "place", partition, offset: earliest, epoch: epoch + 1, last: undefined, intent: undefined };
+  const offset = intent === undefined ? known : (commit as Commit).offset;
+  const isNew = commit === undefined && ledger === undefined;
+  if (isNew) return { kind: "place", partition, offset: earliest, epoch, last: undefined, intent: undefined };
+  if (offset < earliest) {
+    return stop(
+      `Cannot go on with ${topic}/${partition}: records ${offset} to ${earliest - 1} are no longer in the log. Raise its retention; reset the position to accept the gap.`,
+    );
+  }
+  return { kind: "place", partition, offset, epoch, last, intent };
+}
+
+function sameRecord(one: LastRecord, other: LastRecord): boolean {
+  return one.offset === other.offset && one.timestampMs === other.timestampMs && one.crc === other.crc;
+}

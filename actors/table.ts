@@ -1,0 +1,327 @@
+/**
+ * The table actor: owns one target table's share of a topic and lands it exactly once.
+ *
+ *   Log ──▶ partition actors ──offered──▶ table ──intent · insert · marker · commit──▶ Warehouse
+ *
+ * A thin shell around `table_step.ts`: it joins the group, looks up positions,
+ * performs what the step decides and tells it how it ended. When anything here
+ * fails that a repeat cannot mend, the whole actor starts again: it joins anew,
+ * under a new generation, and every open intent goes through recovery.
+ *
+ * @module
+ */
+import {
+  type Commit,
+  crcOf,
+  Log,
+  LogFailed,
+  type Membership,
+  type Records,
+  type Warehouse,
+  type WarehouseFailed,
+} from "@weir/connectors";
+import { Data, Effect, Exit, Queue, Schedule, Scope } from "effect";
+import { type Part, partOf, type Slice } from "./batch.ts";
+import { type Intent, type LastRecord, type Range, tokenOf } from "./intent.ts";
+import { land, type Target } from "./landing.ts";
+import { Ledger } from "./ledger.ts";
+import { type PartitionLimits, type PartitionMessage, partitionActor } from "./partition.ts";
+import { lastKnown, locate } from "./position.ts";
+import { type Behaviour, type Ref, type Self, spawn } from "./runtime/actor.ts";
+import type { Registry } from "./runtime/registry.ts";
+import {
+  emptyTable,
+  stepTable,
+  type TableAction,
+  type TableLimits,
+  type TableMessage,
+  type TableState,
+} from "./table_step.ts";
+import type { Visible } from "./visible.ts";
+
+/** What a table actor is started with. */
+export interface TableOptions {
+  readonly group: string;
+  readonly target: Target;
+  readonly limits: TableLimits;
+  readonly partitionLimits: PartitionLimits;
+  /** Parts which the deduplication window of the target remembers. */
+  readonly windowParts: number;
+  readonly registry: Registry;
+  readonly visible: Visible;
+  /** The target as it was under an earlier version of the catalog; for intents announced then. */
+  readonly targetAt: (catalog: number) => Effect.Effect<Target, unknown>;
+  /** Called once after a `drain` message, when nothing is under way any more. */
+  readonly drained: Effect.Effect<void>;
+}
+
+type Needs = Log | Warehouse | Ledger;
+
+/** A commit was refused because somebody else owns the partitions now. */
+class Fenced extends Data.TaggedError("Fenced")<{ readonly generation: number }> {}
+
+/** Restart policy of a table: a warehouse or log that is away is waited for, longer and longer. */
+const RESTART = { delayMsMin: 100, delayMsMax: 10_000, failuresMax: 1_000, windowMs: 3_600_000 };
+
+/** Pauses between tries of a call that can succeed later. */
+const AWAY_RETRY = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("2 seconds")]);
+
+/** Repeats a look-up while the log or the warehouse is away. */
+const whileAway = <A, R>(lookUp: Effect.Effect<A, LogFailed | WarehouseFailed, R>) =>
+  Effect.retry(lookUp, {
+    while: (error) => (error._tag === "LogFailed" ? error.retriable : error.outcome !== "refused"),
+    schedule: AWAY_RETRY,
+  });
+
+/** What one incarnation holds beside its pure state. */
+interface Hands {
+  membership: Membership;
+  readers: { readonly scope: Scope.Closeable; readonly refs: Map<number, Ref<PartitionMessage>> } | undefined;
+}
+
+/** The actor of one target table. */
+export function tableActor(options: TableOptions): Behaviour<TableState, TableMessage, TableAction, Needs> {
+  const { target, limits } = options;
+  const hands = {} as Hands;
+  return {
+    kind: "table",
+    mailboxMax: 1_024,
+    restart: RESTART,
+    init: Effect.fnUntraced(function* (self) {
+      const log = yield* Log;
+      hands.readers = undefined;
+      hands.membership = yield* log.join(options.group, target.topic);
+      yield* Effect.forkIn(Effect.forever(Effect.flatMap(Queue.take(hands.membership.events), self.tell)), self.scope);
+      return [emptyTable({ statement: target.statement, catalog: target.catalog, limits }), []];
+    }),
+    step: stepTable,
+    vitals: (state) => ({
+      state: state.phase,
+      rows: state.rows,
+      note: [...state.stopped.values()][0] ?? state.note,
+    }),
+    perform: (action, self) => perform(options, { hands, action, self }),
+  };
+}
+
+interface Performing {
+  readonly hands: Hands;
+  readonly action: TableAction;
+  readonly self: Self<TableMessage>;
+}
+
+const perform = (options: TableOptions, { hands, action, self }: Performing): Effect.Effect<void, unknown, Needs> => {
+  const { visible, target } = options;
+  switch (action.kind) {
+    case "locate":
+      return Effect.flatMap(locateAll(options, action.partitions), (places) =>
+        Effect.asVoid(self.tell({ kind: "located", generation: action.generation, places })),
+      );
+    case "reread":
+      return Effect.flatMap(reread(options, action.intent), (message) => Effect.asVoid(self.tell(message)));
+    case "announce":
+      return toldUnlessFenced(commit(options, action), { self, message: { kind: "announced", token: action.token } });
+    case "advance":
+      return toldUnlessFenced(commit(options, action), { self, message: { kind: "advanced", token: action.token } });
+    case "land": {
+      const { batch, deadlineMs } = action;
+      const { token } = batch;
+      const landing = (at: Target) =>
+        land(at, batch, deadlineMs).pipe(
+          Effect.map((landed): TableMessage => ({ kind: "landed", token, landed })),
+          Effect.catchTag("LandingDelayed", (late) =>
+            Effect.succeed<TableMessage>({ kind: "delayed", token, note: late.message }),
+          ),
+        );
+      return options.targetAt(batch.intent.catalog).pipe(
+        Effect.flatMap(landing),
+        Effect.flatMap((message) => Effect.asVoid(self.tell(message))),
+      );
+    }
+    case "read":
+      return readAll(options, { hands, self, generation: action.generation, positions: action.positions });
+    case "halt":
+      return halt(hands);
+    case "consumed":
+      return consumed(hands, action.parts);
+    case "visible":
+      return Effect.sync(() => visible.publish(target.statement, action.positions));
+    case "release":
+      return hands.membership.released(action.partitions);
+    case "drained":
+      return options.drained;
+  }
+};
+
+const toldUnlessFenced = <R>(
+  commit: Effect.Effect<void, unknown, R>,
+  { self, message }: { self: Self<TableMessage>; message: TableMessage },
+) =>
+  commit.pipe(
+    Effect.as(message),
+    Effect.catchIf(
+      (error) => error instanceof Fenced,
+      (error) => Effect.succeed<TableMessage>({ kind: "fenced", generation: (error as Fenced).generation }),
+    ),
+    Effect.flatMap((told) => Effect.asVoid(self.tell(told))),
+  );
+
+/** Commits, again and again while the log says that it can succeed later; every partition's answer is looked at. */
+const commit = Effect.fnUntraced(function* (
+  { group, target }: TableOptions,
+  { generation, commits }: { generation: number; commits: readonly Commit[] },
+) {
+  const log = yield* Log;
+  const answers = yield* log
+    .commit({ group, topic: target.topic, generation }, commits)
+    .pipe(Effect.retry({ while: retriable, schedule: AWAY_RETRY }));
+  for (const { partition, error } of answers) {
+    if (error === "fenced" || error === "not owned") return yield* new Fenced({ generation });
+    if (error !== undefined) {
+      const message = `Cannot commit ${target.topic}/${partition}: ${error}.`;
+      return yield* new LogFailed({ reason: "invalid", message, retriable: false });
+    }
+  }
+});
+
+const retriable = (error: LogFailed) => error.retriable;
+
+/** Finds out where each partition goes on. */
+const locateAll = Effect.fnUntraced(function* ({ group, target }: TableOptions, partitions: readonly number[]) {
+  const log = yield* Log;
+  const ledger = yield* Ledger;
+  const { topic, statement } = target;
+  const lookUp = Effect.all([log.committed({ group, topic }), ledger.positions(statement), log.offsets(topic)]);
+  const [commits, positions, ranges] = yield* whileAway(lookUp);
+  return yield* Effect.forEach(partitions, (partition) =>
+    Effect.gen(function* () {
+      const commit = commits.find((one) => one.partition === partition);
+      const position = positions.find((one) => one.partition === partition);
+      const range = ranges.find((one) => one.partition === partition) ?? { partition, earliest: 0, latest: 0 };
+      const last = lastKnown(commit, position);
+      const isHeld = last !== undefined && last.offset >= range.earliest && last.offset < range.latest;
+      const held = isHeld ? yield* recordAt({ topic, partition, offset: last.offset }) : undefined;
+      return locate({ topic, commit, ledger: position, range, held });
+    }),
+  );
+});
+
+const recordAt = Effect.fnUntraced(function* (at: {
+  topic: string;
+  partition: number;
+  offset: number;
+}): Effect.fn.Return<LastRecord | undefined, unknown, Log> {
+  const log = yield* Log;
+  const one = log.read({ ...at, recordsMax: 1, bytesMax: 1, waitMs: 0 });
+  const records = yield* Effect.retry(one, {
+    while: (error) => error._tag === "LogFailed" && error.retriable,
+    schedule: AWAY_RETRY,
+  });
+  if (records.count === 0) return undefined;
+  return {
+    offset: records.offsets[0],
+    timestampMs: records.timestamps[0],
+    crc: crcOf(records, { start: 0, end: 1 }, 0),
+  };
+});
+
+/** Reads an open intent's whole vector again, whoever owns its partitions, and proves that it is the same. */
+const reread = Effect.fnUntraced(function* (
+  options: TableOptions,
+  intent: Intent,
+): Effect.fn.Return<TableMessage, unknown, Log | Ledger> {
+  const { target, windowParts } = options;
+  const ledger = yield* Ledger;
+  const token = tokenOf(target.statement, intent);
+  const marker = yield* whileAway(ledger.marker(target.statement, token));
+  const parts: Part[] = [];
+  for (const range of intent.ranges) {
+    const part = yield* rereadRange(options, range);
+    const same = part !== undefined && part.range.rows === range.rows && part.range.crc === range.crc;
+    if (!same) {
+      const note = `Cannot recover batch ${token}: the log no longer holds the records that were announced for partition ${range.partition}.`;
+      return { kind: "unrecoverable", intent, note };
+    }
+    parts.push(part);
+  }
+  if (marker !== undefined) return { kind: "reread", intent, parts, landed: { ...marker, tookMs: 0 } };
+  const since = yield* whileAway(ledger.partsSince(target.statement, intent.atMs));
+  if (since > windowParts / 2) {
+    const note = `Cannot recover batch ${token}: it has no marker and up to ${since} parts came after it; the warehouse may have forgotten it.`;
+    return { kind: "unrecoverable", intent, note };
+  }
+  return { kind: "reread", intent, parts, landed: undefined };
+});
+
+/** The records [from, to) of one partition as they are now; undefined if they cannot all be read. */
+const rereadRange = Effect.fnUntraced(function* (
+  { target, partitionLimits }: TableOptions,
+  { partition, from, to }: Range,
+): Effect.fn.Return<Part | undefined, LogFailed, Log> {
+  const log = yield* Log;
+  const { topic } = target;
+  const { recordsMax, bytesMax } = partitionLimits;
+  const slices: Slice[] = [];
+  for (let offset = from; offset < to; ) {
+    const records: Records | undefined = yield* log
+      .read({ topic, partition, offset, recordsMax: Math.min(recordsMax, to - offset), bytesMax, waitMs: 0 })
+      .pipe(
+        Effect.retry({ while: (error) => error._tag === "LogFailed" && error.retriable, schedule: AWAY_RETRY }),
+        Effect.catchTag("OffsetGap", () => Effect.succeed(undefined)),
+      );
+    if (records === undefined || records.count === 0) return undefined;
+    let end = records.count;
+    while (end > 0 && records.offsets[end - 1] >= to) end--;
+    if (end > 0) slices.push({ records, start: 0, end });
+    offset = records.next;
+  }
+  if (slices.length === 0) return undefined;
+  const part = partOf({ partition, from, slices });
+  return { ...part, range: { ...part.range, to } };
+});
+
+interface Reading {
+  readonly hands: Hands;
+  readonly self: Self<TableMessage>;
+  readonly generation: number;
+  readonly positions: readonly { readonly partition: number; readonly offset: number }[];
+}
+
+/** Starts one partition actor for each position. */
+const readAll = Effect.fnUntraced(function* (options: TableOptions, { hands, self, generation, positions }: Reading) {
+  yield* halt(hands);
+  const scope = yield* Scope.fork(self.scope);
+  const refs = new Map<number, Ref<PartitionMessage>>();
+  for (const { partition, offset } of positions) {
+    const offer = (records: Records) => self.tell({ kind: "offered", generation, partition, records });
+    const actor = partitionActor({
+      topic: options.target.topic,
+      partition,
+      offset,
+      limits: options.partitionLimits,
+      offer,
+    });
+    const birth = { address: `${self.address}/${partition}`, registry: options.registry, exceeded: self.fail };
+    refs.set(partition, yield* Scope.provide(spawn(actor, birth), scope));
+  }
+  hands.readers = { scope, refs };
+});
+
+/** Stops all partition actors. */
+const halt = (hands: Hands) =>
+  Effect.suspend(() => {
+    const { readers } = hands;
+    hands.readers = undefined;
+    return readers === undefined ? Effect.void : Scope.close(readers.scope, Exit.void);
+  });
+
+/** Tells the partition actors how many of their bytes have been cut into a batch. */
+const consumed = Effect.fnUntraced(function* (hands: Hands, parts: readonly Part[]) {
+  for (const { range, slices } of parts) {
+    const reader = hands.readers?.refs.get(range.partition);
+    if (reader === undefined) continue;
+    // A read is paid back whole, with the slice that ends it.
+    const bytes = slices.reduce((sum, { records, end }) => sum + (end === records.count ? records.bytes.length : 0), 0);
+    if (bytes > 0) yield* reader.tell({ kind: "consumed", bytes });
+  }
+});

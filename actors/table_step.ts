@@ -1,0 +1,508 @@
+/**
+ * The table actor's decisions: how records of many partitions become exactly one insert each.
+ *
+ *   waiting ──assigned──▶ locating ──located──▶ recovering ──no intent open──▶ filling ◀───────────────┐
+ *      ▲                                             │                           │ full or old         │
+ *      │                                        reread │                           ▼                     │
+ *      │                                             └────────────────────▶ announcing ──intent kept──▶ landing
+ *      └──fenced (somebody else owns it now)── any commit                        ▲                     │ landed
+ *                                                              new deadline      └─delayed◀────────────┤
+ *                                                              same token                              ▼
+ *                                                                                     filling ◀── advancing
+ *
+ * Pure. Only one batch is under way; while it lands, the next one fills. What
+ * must hold: an intent is kept before its insert, an announced cut is never
+ * changed, positions move only after the insert and only under the generation
+ * that announced it.
+ *
+ * @module
+ */
+import type { Commit, MembershipEvent, Records } from "@weir/connectors";
+import { type BatchLimits, bytesReady, cut, type Part, type Ready, rowsReady } from "./batch.ts";
+import { encodeMark, type Intent, type LastRecord, sameCut, tokenOf } from "./intent.ts";
+import type { Located, Place } from "./position.ts";
+import type { Command, Turn } from "./runtime/actor.ts";
+
+/** Every bound of the table actor. */
+export interface TableLimits extends BatchLimits {
+  /** A batch waits for company at least and at most this long; between them it follows the time of the last insert. */
+  readonly ageMsMin: number;
+  readonly ageMsMax: number;
+  /** An insert that arrives later than this after its intent is refused by the warehouse. */
+  readonly deadlineMs: number;
+  /** First and longest pause before a delayed batch is announced again. */
+  readonly retryMsMin: number;
+  readonly retryMsMax: number;
+}
+
+/** What a table actor is for; never changes while it lives. */
+export interface TableSetup {
+  /** Name of the target in tokens and in the ledger, for example `ods.flight`. */
+  readonly statement: string;
+  /** Catalog version for new batches. */
+  readonly catalog: number;
+  readonly limits: TableLimits;
+}
+
+/** One owned partition: where it stands and what is ready to be cut. */
+export interface Owned {
+  readonly epoch: number;
+  readonly last: LastRecord | undefined;
+  /** The committed position; a batch moves it only if its range begins here, so it never goes backwards. */
+  readonly committed: number;
+  readonly ready: Ready;
+}
+
+/** A batch under way. */
+export interface Batch {
+  readonly intent: Intent;
+  readonly parts: readonly Part[];
+  readonly token: string;
+  readonly tries: number;
+}
+
+/** A batch's end: how many of its records became rows, how many were quarantined. */
+export interface Landed {
+  readonly stored: number;
+  readonly quarantined: number;
+  readonly tookMs: number;
+}
+
+export type Phase =
+  | "waiting"
+  | "locating"
+  | "recovering"
+  | "filling"
+  | "announcing"
+  | "landing"
+  | "delayed"
+  | "advancing";
+
+export interface TableState {
+  readonly setup: TableSetup;
+  readonly phase: Phase;
+  readonly generation: number;
+  readonly owned: ReadonlyMap<number, Owned>;
+  /** Intents found open, not yet recovered. */
+  readonly open: readonly Intent[];
+  readonly batch: Batch | undefined;
+  /** The batch announced together with the commit that is under way. */
+  readonly following: Batch | undefined;
+  /** When the oldest record now ready arrived here. */
+  readonly openedMs: number | undefined;
+  readonly lastTookMs: number;
+  /** Partitions to be released as soon as no batch is under way. */
+  readonly leaving: readonly number[] | undefined;
+  /** A membership event that came while a batch was under way. */
+  readonly next: Extract<MembershipEvent, { kind: "assigned" }> | undefined;
+  /** True once the partitions are read: before, only recovery lands anything. */
+  readonly reading: boolean;
+  readonly draining: boolean;
+  readonly rows: number;
+  readonly quarantined: number;
+  readonly note: string | undefined;
+  /** Partitions that stand still until an operator acts, with the reason. */
+  readonly stopped: ReadonlyMap<number, string>;
+}
+
+export type TableMessage =
+  | MembershipEvent
+  | { readonly kind: "located"; readonly generation: number; readonly places: readonly Located[] }
+  | {
+      readonly kind: "reread";
+      readonly intent: Intent;
+      readonly parts: readonly Part[];
+      readonly landed: Landed | undefined;
+    }
+  | { readonly kind: "unrecoverable"; readonly intent: Intent; readonly note: string }
+  | { readonly kind: "offered"; readonly generation: number; readonly partition: number; readonly records: Records }
+  | { readonly kind: "aged" }
+  | { readonly kind: "announced"; readonly token: string }
+  | { readonly kind: "landed"; readonly token: string; readonly landed: Landed }
+  | { readonly kind: "delayed"; readonly token: string; readonly note: string }
+  | { readonly kind: "again" }
+  | { readonly kind: "advanced"; readonly token: string }
+  | { readonly kind: "fenced"; readonly generation: number }
+  | { readonly kind: "drain" };
+
+export type TableAction =
+  | { readonly kind: "locate"; readonly generation: number; readonly partitions: readonly number[] }
+  | { readonly kind: "reread"; readonly intent: Intent }
+  | {
+      readonly kind: "announce";
+      readonly generation: number;
+      readonly token: string;
+      readonly commits: readonly Commit[];
+    }
+  | { readonly kind: "land"; readonly batch: Batch; readonly deadlineMs: number }
+  | {
+      readonly kind: "advance";
+      readonly generation: number;
+      readonly token: string;
+      readonly commits: readonly Commit[];
+    }
+  | { readonly kind: "read"; readonly generation: number; readonly positions: readonly Place[] }
+  | { readonly kind: "halt" }
+  | { readonly kind: "consumed"; readonly parts: readonly Part[] }
+  | { readonly kind: "visible"; readonly positions: ReadonlyMap<number, number> }
+  | { readonly kind: "release"; readonly partitions: readonly number[] }
+  | { readonly kind: "drained" };
+
+type TableTurn = Turn<TableState, TableMessage, TableAction>;
+type TableCommand = Command<TableMessage, TableAction>;
+
+/** A table actor that owns nothing yet. */
+export function emptyTable(setup: TableSetup): TableState {
+  return {
+    setup,
+    phase: "waiting",
+    generation: 0,
+    owned: new Map(),
+    open: [],
+    batch: undefined,
+    following: undefined,
+    openedMs: undefined,
+    lastTookMs: 0,
+    leaving: undefined,
+    next: undefined,
+    reading: false,
+    draining: false,
+    rows: 0,
+    quarantined: 0,
+    note: undefined,
+    stopped: new Map(),
+  };
+}
+
+/** Decides; does nothing. */
+export function stepTable(state: TableState, message: TableMessage, nowMs: number): TableTurn {
+  switch (message.kind) {
+    case "assigned":
+      return onAssigned(state, message);
+    case "revoked":
+      return settle({ ...state, leaving: message.partitions }, nowMs);
+    case "located":
+      return message.generation === state.generation && state.phase === "locating"
+        ? onLocated(state, message.places, nowMs)
+        : [state, []];
+    case "reread":
+      return state.phase === "recovering" && isOpen(state, message.intent)
+        ? onReread(state, message, nowMs)
+        : [state, []];
+    case "unrecoverable":
+      return state.phase === "recovering" && isOpen(state, message.intent)
+        ? onUnrecoverable(state, message, nowMs)
+        : [state, []];
+    case "offered":
+      return message.generation === state.generation ? onOffered(state, message, nowMs) : [state, []];
+    case "aged":
+      return fill(state, nowMs);
+    case "announced":
+      return state.phase === "announcing" && state.batch?.token === message.token
+        ? land(state, state.batch)
+        : [state, []];
+    case "landed":
+      return state.phase === "landing" && state.batch?.token === message.token
+        ? onLanded(state, message.landed, nowMs)
+        : [state, []];
+    case "delayed":
+      return state.phase === "landing" && state.batch?.token === message.token
+        ? onDelayed(state, message.note)
+        : [state, []];
+    case "again":
+      return state.phase === "delayed" && state.batch !== undefined ? announce(state, state.batch, nowMs) : [state, []];
+    case "advanced":
+      return state.phase === "advancing" && state.batch?.token === message.token
+        ? onAdvanced(state, nowMs)
+        : [state, []];
+    case "fenced":
+      return message.generation === state.generation ? onFenced(state) : [state, []];
+    case "drain":
+      return settle({ ...state, draining: true }, nowMs);
+  }
+}
+
+const act = (action: TableAction): TableCommand => ({ kind: "act", action });
+const start = (action: TableAction): TableCommand => ({ kind: "start", action });
+
+function onAssigned(state: TableState, event: Extract<MembershipEvent, { kind: "assigned" }>): TableTurn {
+  // Whatever is under way ends first: its commit is either still allowed or fenced, and both lead to `settle`.
+  if (state.batch !== undefined) return [{ ...state, next: event }, []];
+  const { generation, partitions } = event;
+  const fresh: TableState = {
+    ...state,
+    phase: "locating",
+    generation,
+    owned: new Map(),
+    open: [],
+    next: undefined,
+    leaving: undefined,
+    stopped: new Map(),
+  };
+  return [
+    { ...fresh, reading: false, openedMs: undefined },
+    [act({ kind: "halt" }), start({ kind: "locate", generation, partitions })],
+  ];
+}
+
+function onLocated(state: TableState, places: readonly Located[], nowMs: number): TableTurn {
+  const owned = new Map<number, Owned>();
+  const stopped = new Map<number, string>();
+  const open: Intent[] = [];
+  for (const place of places) {
+    if (place.kind === "stopped") {
+      stopped.set(place.partition, place.note);
+      continue;
+    }
+    const { partition, offset, epoch, last, intent } = place;
+    owned.set(partition, { epoch, last, committed: offset, ready: { next: offset, slices: [] } });
+    if (intent !== undefined && !open.some((other) => sameCut(other, intent))) open.push(intent);
+  }
+  // Partitions of one topic share the newest epoch: a batch has one, and epochs never decrease.
+  const epoch = Math.max(1, ...[...owned.values()].map((at) => at.epoch));
+  for (const [partition, at] of owned) owned.set(partition, { ...at, epoch });
+  return recoverNext({ ...state, owned, stopped, open }, nowMs);
+}
+
+/** Takes the next open intent, or lets the partitions be read. */
+function recoverNext(state: TableState, nowMs: number): TableTurn {
+  if (state.leaving !== undefined || state.next !== undefined || state.draining)
+    return settle({ ...state, phase: "filling" }, nowMs);
+  if (state.open.length > 0)
+    return [{ ...state, phase: "recovering" }, [start({ kind: "reread", intent: state.open[0] })]];
+  const positions = [...state.owned].map(
+    ([partition, { epoch, last, ready }]): Place => ({
+      kind: "place",
+      partition,
+      offset: ready.next,
+      epoch,
+      last,
+      intent: undefined,
+    }),
+  );
+  const visible = new Map(positions.map(({ partition, offset }) => [partition, offset]));
+  return [
+    { ...state, phase: "filling", reading: true },
+    [act({ kind: "visible", positions: visible }), act({ kind: "read", generation: state.generation, positions })],
+  ];
+}
+
+function isOpen(state: TableState, intent: Intent): boolean {
+  return state.open.length > 0 && sameCut(state.open[0], intent);
+}
+
+function onReread(state: TableState, message: Extract<TableMessage, { kind: "reread" }>, nowMs: number): TableTurn {
+  const { intent, parts, landed } = message;
+  const batch: Batch = { intent, parts, token: tokenOf(state.setup.statement, intent), tries: 0 };
+  if (landed === undefined) return announce({ ...state, open: state.open.slice(1) }, batch, nowMs);
+  return onLanded({ ...state, open: state.open.slice(1), batch, phase: "landing" }, landed, nowMs);
+}
+
+function onUnrecoverable(
+  state: TableState,
+  { intent, note }: { intent: Intent; note: string },
+  nowMs: number,
+): TableTurn {
+  const owned = new Map(state.owned);
+  const stopped = new Map(state.stopped);
+  for (const { partition } of intent.ranges) if (owned.delete(partition)) stopped.set(partition, note);
+  return recoverNext({ ...state, owned, stopped, open: state.open.slice(1), note }, nowMs);
+}
+
+function onOffered(
+  state: TableState,
+  { partition, records }: { partition: number; records: Records },
+  nowMs: number,
+): TableTurn {
+  const at = state.owned.get(partition);
+  if (at === undefined) return [state, []];
+  const owned = new Map(state.owned);
+  owned.set(partition, {
+    ...at,
+    ready: { next: at.ready.next, slices: [...at.ready.slices, { records, start: 0, end: records.count }] },
+  });
+  return fill({ ...state, owned, openedMs: state.openedMs ?? nowMs }, nowMs);
+}
+
+function readyOf(state: TableState): Map<number, Ready> {
+  return new Map([...state.owned].map(([partition, { ready }]) => [partition, ready]));
+}
+
+/** How long a batch waits for company: as long as the last insert took, so that inserts use half of the time at most. */
+function ageMs({ setup: { limits }, lastTookMs }: TableState): number {
+  return Math.min(limits.ageMsMax, Math.max(limits.ageMsMin, lastTookMs));
+}
+
+/** Cuts a batch if there is reason to, or arranges to look again when it has aged. */
+function fill(state: TableState, nowMs: number): TableTurn {
+  if (state.phase !== "filling") return [state, []];
+  const [filled, batch] = cutBatch(state, nowMs);
+  if (batch !== undefined) {
+    const [next, commands] = announce(filled, batch, nowMs);
+    return [next, [...commands, act({ kind: "consumed", parts: batch.parts })]];
+  }
+  if (state.openedMs === undefined) return [state, []];
+  return [
+    state,
+    [
+      {
+        kind: "after",
+        timer: "age",
+        delayMs: Math.max(1, state.openedMs + ageMs(state) - nowMs),
+        message: { kind: "aged" },
+      },
+    ],
+  ];
+}
+
+/** Takes a batch out of what is ready if it is full or old enough. */
+function cutBatch(state: TableState, nowMs: number): readonly [TableState, Batch | undefined] {
+  const { limits, statement, catalog } = state.setup;
+  if (state.openedMs === undefined || state.draining || state.leaving !== undefined || state.next !== undefined)
+    return [state, undefined];
+  const ready = readyOf(state);
+  const full = rowsReady(ready) >= limits.rowsMax || bytesReady(ready) >= limits.bytesMax;
+  if (!full && nowMs - state.openedMs < ageMs(state)) return [state, undefined];
+  const [{ epoch }] = state.owned.values();
+  const { parts, rest } = cut(ready, limits);
+  const owned = new Map(state.owned);
+  for (const [partition, left] of rest) owned.set(partition, { ...(owned.get(partition) as Owned), ready: left });
+  const intent: Intent = { epoch, catalog, atMs: nowMs, ranges: parts.map((part) => part.range) };
+  const batch: Batch = { intent, parts, token: tokenOf(statement, intent), tries: 0 };
+  const left = [...owned.values()].some((at) => at.ready.slices.length > 0);
+  return [{ ...state, owned, openedMs: left ? nowMs : undefined }, batch];
+}
+
+/** Keeps the intent in the metadata of every partition of the vector that is owned here; positions stay. */
+function announce(state: TableState, batch: Batch, nowMs: number): TableTurn {
+  const fresh: Batch = { ...batch, intent: { ...batch.intent, atMs: nowMs } };
+  const { generation } = state;
+  return [
+    { ...state, phase: "announcing", batch: fresh },
+    [
+      { kind: "cancel", timer: "age" },
+      start({ kind: "announce", generation, token: fresh.token, commits: intentCommits(state, fresh) }),
+    ],
+  ];
+}
+
+function intentCommits(state: TableState, { intent }: Batch): Commit[] {
+  return intent.ranges.flatMap(({ partition, from }) => {
+    const at = state.owned.get(partition);
+    return at?.committed !== from
+      ? []
+      : [{ partition, offset: from, metadata: encodeMark({ epoch: at.epoch, last: at.last, intent }) }];
+  });
+}
+
+function land(state: TableState, batch: Batch): TableTurn {
+  const deadlineMs = batch.intent.atMs + state.setup.limits.deadlineMs;
+  return [{ ...state, phase: "landing" }, [start({ kind: "land", batch, deadlineMs })]];
+}
+
+function onDelayed(state: TableState, note: string): TableTurn {
+  const { retryMsMin, retryMsMax } = state.setup.limits;
+  const batch = { ...(state.batch as Batch), tries: (state.batch as Batch).tries + 1 };
+  const delayMs = Math.min(retryMsMax, retryMsMin * 2 ** Math.min(batch.tries - 1, 20));
+  return [
+    { ...state, phase: "delayed", batch, note },
+    [{ kind: "after", timer: "again", delayMs, message: { kind: "again" } }],
+  ];
+}
+
+/** The rows are there: moves the positions, and announces the next batch with the same commit if one is due. */
+function onLanded(state: TableState, landed: Landed, nowMs: number): TableTurn {
+  const batch = state.batch as Batch;
+  const owned = new Map(state.owned);
+  const commits = new Map<number, Commit>();
+  for (const { range, last } of batch.parts) {
+    const { partition, from, to } = range;
+    const at = owned.get(partition);
+    if (at?.committed !== from) continue;
+    owned.set(partition, { ...at, last, committed: to, ready: { ...at.ready, next: Math.max(at.ready.next, to) } });
+    commits.set(partition, {
+      partition,
+      offset: to,
+      metadata: encodeMark({ epoch: at.epoch, last, intent: undefined }),
+    });
+  }
+  const counted: TableState = {
+    ...state,
+    owned,
+    phase: "advancing",
+    lastTookMs: landed.tookMs,
+    rows: state.rows + landed.stored,
+    quarantined: state.quarantined + landed.quarantined,
+    note: undefined,
+  };
+  const [filled, following] = state.reading ? cutBatch(counted, nowMs) : [counted, undefined];
+  if (following !== undefined)
+    for (const commit of intentCommits(filled, following)) commits.set(commit.partition, commit);
+  const advance: TableAction = {
+    kind: "advance",
+    generation: state.generation,
+    token: batch.token,
+    commits: [...commits.values()],
+  };
+  const consumed = following === undefined ? [] : [act({ kind: "consumed", parts: following.parts })];
+  return [{ ...filled, following }, [start(advance), ...consumed]];
+}
+
+function onAdvanced(state: TableState, nowMs: number): TableTurn {
+  const { parts } = state.batch as Batch;
+  const positions = new Map(
+    parts.flatMap(({ range }) => (state.owned.has(range.partition) ? [[range.partition, range.to] as const] : [])),
+  );
+  const visible = act({ kind: "visible", positions });
+  if (state.following !== undefined) {
+    const [next, commands] = land({ ...state, batch: state.following, following: undefined }, state.following);
+    return [next, [visible, ...commands]];
+  }
+  const ended: TableState = { ...state, batch: undefined, phase: "filling" };
+  const [next, commands] = state.reading ? settle(ended, nowMs) : recoverNext(ended, nowMs);
+  return [next, [visible, ...commands]];
+}
+
+/** Somebody else owns the partitions: forgets them and waits for the group's next word. */
+function onFenced(state: TableState): TableTurn {
+  const lost: TableState = {
+    ...state,
+    phase: "waiting",
+    owned: new Map(),
+    open: [],
+    batch: undefined,
+    following: undefined,
+    reading: false,
+    openedMs: undefined,
+  };
+  const cancelled: TableCommand[] = [
+    { kind: "cancel", timer: "age" },
+    { kind: "cancel", timer: "again" },
+    act({ kind: "halt" }),
+  ];
+  const leaving = state.leaving === undefined ? [] : [act({ kind: "release", partitions: state.leaving })];
+  if (state.next === undefined) return [{ ...lost, leaving: undefined }, [...cancelled, ...leaving]];
+  const [next, commands] = onAssigned({ ...lost, leaving: undefined }, state.next);
+  return [next, [...cancelled, ...leaving, ...commands]];
+}
+
+/** Between two batches: does what had to wait for this moment, or goes on filling. */
+function settle(state: TableState, nowMs: number): TableTurn {
+  if (state.batch !== undefined) return [state, []];
+  if (state.leaving !== undefined) {
+    const halted: TableState = {
+      ...state,
+      phase: "waiting",
+      owned: new Map(),
+      open: [],
+      reading: false,
+      openedMs: undefined,
+      leaving: undefined,
+    };
+    const [next, commands] = settle(halted, nowMs);
+    return [next, [act({ kind: "halt" }), act({ kind: "release", partitions: state.leaving }), ...commands]];
+  }
+  if (state.next !== undefined) return onAssigned({ ...state, next: undefined }, state.next);
+  if (state.draining) return [{ ...state, phase: "waiting" }, [act({ kind: "halt" }), act({ kind: "drained" })]];
+  return fill(state, nowMs);
+}

@@ -1,0 +1,160 @@
+/**
+ * The port `Log`: where every event waits, durable and in order per partition.
+ *
+ *   web/ingest ──append──▶ topic · partition · offset ──read──▶ actors/partition
+ *                                  commit(group, offset + metadata) ◀── actors/table
+ *
+ * What every implementation must hold (`log_contract.ts` is the judge): an
+ * append answers only after it is durable; a read below the earliest offset
+ * fails loudly; a commit counts only under the generation that owns the partition.
+ * Offsets are integers below 2^53; times are milliseconds since 1970.
+ *
+ * @module
+ */
+import { Context, Data, type Effect, type Queue, type Scope } from "effect";
+import type { Records, RecordWriter } from "./records.ts";
+
+/** The log refused a call. `retriable` says whether the same call can succeed later. */
+export class LogFailed extends Data.TaggedError("LogFailed")<{
+  readonly reason: "disk full" | "unknown topic" | "topic exists" | "unavailable" | "fenced" | "invalid" | "damaged";
+  readonly message: string;
+  readonly retriable: boolean;
+  readonly cause?: unknown;
+}> {}
+
+/** A read asked for records which retention has removed, or for offsets which do not exist yet: never skipped in silence. */
+export class OffsetGap extends Data.TaggedError("OffsetGap")<{
+  readonly topic: string;
+  readonly partition: number;
+  readonly asked: number;
+  readonly earliest: number;
+  readonly latest: number;
+}> {}
+
+/** An `Idempotency-Key` came back with other content: nothing was appended. */
+export class KeyReused extends Data.TaggedError("KeyReused")<{ readonly key: string }> {}
+
+/** What a topic keeps. The oldest records go first; undefined keeps without that bound. */
+export interface Retention {
+  readonly ageMsMax?: number;
+  /** Bound of each partition, in packed bytes. */
+  readonly bytesMax?: number;
+}
+
+/** A topic to create, or as it is. */
+export interface Topic {
+  readonly name: string;
+  readonly partitions: number;
+  readonly retention: Retention;
+}
+
+/** A topic as it is; `id` is new whenever the topic is created anew. */
+export interface TopicInfo extends Topic {
+  readonly id: string;
+}
+
+/** Bounds of what a partition holds: records [earliest, latest). */
+export interface OffsetRange {
+  readonly partition: number;
+  readonly earliest: number;
+  readonly latest: number;
+}
+
+/** Packed records for one partition. */
+export interface Write {
+  readonly topic: string;
+  readonly partition: number;
+  readonly records: RecordWriter;
+}
+
+/** Makes an append happen once: kept in the append's own transaction for at least 24 hours. */
+export interface Once {
+  /** Unique per caller's scope, for example source and `Idempotency-Key`. */
+  readonly key: string;
+  /** Hash of the content; the same key with another fingerprint is refused with KeyReused. */
+  readonly fingerprint: string;
+  /** What the first append answered, returned to every repeat; at most 1 MiB. */
+  readonly answer: string;
+}
+
+/** Where an append's records went: `first` is the offset of its first record in that partition. */
+export interface Appended {
+  readonly topic: string;
+  readonly partition: number;
+  readonly first: number;
+  readonly count: number;
+}
+
+/** The answer to an append; `repeated` means that `once.key` was known and nothing was appended now. */
+export interface AppendReceipt {
+  readonly appended: readonly Appended[];
+  readonly repeated: boolean;
+  /** `once.answer` of the append which stored the records. */
+  readonly answer?: string;
+}
+
+/** Where to read and how much: at least one record if there is one, `waitMs` for the first (long poll). */
+export interface ReadAt {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly recordsMax: number;
+  readonly bytesMax: number;
+  readonly waitMs: number;
+}
+
+/** One partition's committed position: `offset` is the next to read. */
+export interface Commit {
+  readonly partition: number;
+  readonly offset: number;
+  /** At most 4,096 bytes, as on Kafka. */
+  readonly metadata: string;
+}
+
+/** One partition's answer to a commit: undefined is success. */
+export interface CommitAnswer {
+  readonly partition: number;
+  readonly error: "fenced" | "not owned" | "metadata too large" | undefined;
+}
+
+/**
+ * What the group tells a member. `assigned` carries what the member owns from
+ * now on; on `revoked` it must finish, then call `released`.
+ */
+export type MembershipEvent =
+  | { readonly kind: "assigned"; readonly generation: number; readonly partitions: readonly number[] }
+  | { readonly kind: "revoked"; readonly generation: number; readonly partitions: readonly number[] };
+
+/** One member of a consumer group of one topic; leaving is closing the scope. */
+export interface Membership {
+  readonly events: Queue.Dequeue<MembershipEvent>;
+  /** Answers a `revoked` event: these partitions are no longer worked on here. */
+  readonly released: (partitions: readonly number[]) => Effect.Effect<void>;
+}
+
+/** Where every event waits, durable and in order per partition. */
+export class Log extends Context.Service<
+  Log,
+  {
+    readonly createTopic: (topic: Topic) => Effect.Effect<TopicInfo, LogFailed>;
+    readonly deleteTopic: (name: string) => Effect.Effect<void, LogFailed>;
+    readonly topics: Effect.Effect<readonly TopicInfo[], LogFailed>;
+    /** Changes retention, and grows the number of partitions (it never shrinks). */
+    readonly alterTopic: (topic: Topic) => Effect.Effect<TopicInfo, LogFailed>;
+    readonly offsets: (topic: string) => Effect.Effect<readonly OffsetRange[], LogFailed>;
+    /** Appends all writes or none; answers when they are durable. */
+    readonly append: (writes: readonly Write[], once?: Once) => Effect.Effect<AppendReceipt, LogFailed | KeyReused>;
+    readonly read: (at: ReadAt) => Effect.Effect<Records, LogFailed | OffsetGap>;
+    readonly join: (group: string, topic: string) => Effect.Effect<Membership, LogFailed, Scope.Scope>;
+    /** Commits several partitions at once, under the generation that owns them; looks at each answer are the caller's. */
+    readonly commit: (
+      of: { readonly group: string; readonly topic: string; readonly generation: number },
+      commits: readonly Commit[],
+    ) => Effect.Effect<readonly CommitAnswer[], LogFailed>;
+    /** The commits of a group; partitions without one are absent. */
+    readonly committed: (of: {
+      readonly group: string;
+      readonly topic: string;
+    }) => Effect.Effect<readonly Commit[], LogFailed>;
+  }
+>()("weir/connectors/Log") {}

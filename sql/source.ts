@@ -1,0 +1,46 @@
+/**
+ * A source: one strict table of events and the topic they come from.
+ *
+ *   ods/flight.sql ──loader──▶ Source ──▶ conform · ddl · plan
+ *
+ * Plain data: what the author wrote, checked, with the engine's own spelling of
+ * the types. Everything derived from it lives in the files that derive it.
+ *
+ * @module
+ */
+
+/** What happens to fields which no column declares. */
+export type UnknownFields = "reject" | "keep" | "ignore";
+
+/** One declared column. */
+export interface Column {
+  readonly name: string;
+  /** The type as ClickHouse prints it, for example `LowCardinality(String)`. */
+  readonly type: string;
+  readonly comment: string;
+  /** The codec clause as the author wrote it, without `CODEC`; empty for the default. */
+  readonly codec: string;
+}
+
+/** A definition of kind `source`, checked. */
+export interface Source {
+  readonly kind: "source";
+  /** Always `ods`. */
+  readonly layer: "ods";
+  readonly name: string;
+  readonly doc: string;
+  readonly topic: string;
+  readonly partitions: number;
+  /** The column whose value chooses the partition; undefined spreads evenly. */
+  readonly key: string | undefined;
+  /** The column that says when it happened; undefined: when it arrived. */
+  readonly eventTime: string | undefined;
+  readonly unknown: UnknownFields;
+  /** How long the log keeps it. */
+  readonly retention: { readonly ageMsMax?: number; readonly bytesMax?: number };
+  readonly partitionBy: "month" | "day";
+  readonly columns: readonly Column[];
+}
+
+/** Parts whose tokens every table of a cascade remembers: parts per batch x batches/s x workers x 15 minutes. */
+export const DEDUPLICATION_WINDOW_PARTS: number = 100_000;
