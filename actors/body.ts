@@ -5,13 +5,14 @@
  *
  * The producer's bytes are never parsed here; the engine judges them. The three
  * names carry a salt which no producer knows, so that bytes which pretend to be
- * several rows fail instead of forging one. Chunks are made as the connection
- * takes them: a batch never lies in memory twice.
+ * several rows fail instead of forging one. An empty object never comes here:
+ * no source takes it. Chunks are made as the connection takes them: a batch
+ * never lies in memory twice.
  *
  * @module
  */
 import type { Records } from "@weir/connectors";
-import { bytesOf, type Part, type Slice } from "./batch.ts";
+import { bytesOf, type Part } from "./batch.ts";
 
 /** Names of the three companions, as the insert statement expects them. */
 export interface Companions {
@@ -23,12 +24,11 @@ export interface Companions {
 /** Bytes of one chunk; larger than any HTTP write buffer, small beside a batch. */
 const CHUNK_BYTES = 1 << 20;
 const OPEN = 0x7b;
-const CLOSE = 0x7d;
 const COMMA = 0x2c;
 const NEWLINE = 0x0a;
 
 /** Index of the first byte after the `{` of a record's JSON object; -1 if the record is not an object. */
-export function insideObject(records: Records, index: number): number {
+function insideObject(records: Records, index: number): number {
   let at = records.valueStarts[index];
   if (at < 0) return -1;
   const end = records.valueEnds[index];
@@ -71,16 +71,6 @@ export function* body(parts: readonly Part[], { names, left, rewrite }: BodyOpti
     }
   }
   if (chunk.at > 0) yield chunk.taken();
-}
-
-/** Calls `each` for every record of a batch. */
-export function eachRecord(
-  parts: readonly Part[],
-  each: (range: Part["range"], slice: Slice, index: number) => void,
-): void {
-  for (const { range, slices } of parts) {
-    for (const slice of slices) for (let index = slice.start; index < slice.end; index++) each(range, slice, index);
-  }
 }
 
 class Chunk {
@@ -139,9 +129,7 @@ function splice(chunk: Chunk, { value, offset, timestampMs, head, middle }: Spli
   }
   at = copy(to, at, chunk.lastDigits);
   const { bytes, inside, end } = value;
-  let next = inside;
-  while (next < end && isSpace(bytes[next])) next++;
-  if (bytes[next] !== CLOSE) to[at++] = COMMA;
+  to[at++] = COMMA;
   const rest = end - inside;
   if (rest < 48) for (let i = inside; i < end; i++) to[at++] = bytes[i];
   else {

@@ -2,9 +2,17 @@
  * connectors: the outside, behind ports. Each vendor's name stays in this room.
  *
  *   web/ingest ──▶ Log ──▶ actors ──▶ Warehouse ◀── web/sql
+ *                   │                     │
+ *              sqlite_log/           clickhouse/ (embedded or CLICKHOUSE_URL)
  *
  * @module
  */
+export { clickHouseWarehouse } from "./clickhouse/client.ts";
+export { type ClickHouseConnection, ClickHouseUrlInvalid, externalConnection } from "./clickhouse/connection.ts";
+export { type EmbeddedClickHouse, type EmbeddedOptions, embeddedClickHouse } from "./clickhouse/embedded.ts";
+export { ClickHouseStartFailed } from "./clickhouse/start_failed.ts";
 export * from "./log.ts";
+export * from "./murmur2.ts";
 export * from "./records.ts";
+export { type SqliteLogOptions, sqliteLog } from "./sqlite_log/mod.ts";
 export * from "./warehouse.ts";

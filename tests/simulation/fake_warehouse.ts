@@ -30,11 +30,15 @@ const refusal = (code: number, message: string) =>
 /** What the simulated source's `conform()` is: statements as JSON, verdicts by a word in the record. */
 export const PROJECTION: Projection = {
   settings: {},
-  engineJudges: true,
+  source: { unknown: "reject" },
   insert: (to) => JSON.stringify({ deadlineMs: to.deadlineMs, epoch: to.epoch }),
   probe: () => JSON.stringify({ probe: true }),
   companions: () => ({ partition: "_partition", offset: "_offset", time: "_time" }),
-  judge: (text) => (text.includes('"bad"') ? { ok: false, column: "kind", reason: "bad" } : { ok: true }),
+  scanner: { scan: () => false, keyStart: -1, keyEnd: -1 },
+  judge: (text) =>
+    text.includes('"bad"') || !text.startsWith("{")
+      ? { ok: false, column: "kind", reason: "bad" }
+      : { ok: true, key: undefined },
   normalise: (text) => text,
 };
 

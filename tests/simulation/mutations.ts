@@ -88,13 +88,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "10 a bad record never stops its partition",
     file: "actors/landing.ts",
-    find: "if (!judged) judgeAll(target, batch.parts, bad);",
-    replace: "if (!judged) return yield* delayed(refusal);",
+    find: "yield* findByHalves(target, batch, { bad: how.bad, refusal });",
+    replace: "return yield* delayed(refusal);",
   },
   {
-    rule: "10 a record that only the engine refuses never stops its partition",
+    rule: "10 a bad record is left out and kept",
     file: "actors/landing.ts",
-    find: "if (count(bad) === before) yield* findByHalves(target, batch, { bad, refusal });",
-    replace: "if (count(bad) === before) return yield* delayed(refusal);",
+    find: "if (verdict !== undefined)",
+    replace: "if (verdict !== undefined && index < 0)",
   },
 ];

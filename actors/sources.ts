@@ -1,0 +1,310 @@
+/**
+ * Sources: which tables are being landed in this process, and how that changes.
+ *
+ *   apply(files) ──plan──▶ drain the owner ──▶ table · view · topic · catalog ──▶ start the owner again
+ *
+ * Apply is a barrier: before a source changes, its owner has finished and
+ * committed what it announced. The catalog row is the point of no return:
+ * killed before it, the next apply begins anew; killed after it, the next
+ * start finishes the view.
+ *
+ * @module
+ */
+import { Log, type LogFailed, type TopicInfo, Warehouse, type WarehouseFailed } from "@weir/connectors";
+import {
+  type AppliedSource,
+  type Change,
+  type Conform,
+  conform,
+  copyColumns,
+  createSourceView,
+  createStateTable,
+  createWeirTables,
+  DEDUPLICATION_WINDOW_PARTS,
+  type DefinitionError,
+  planSource,
+  stateTable,
+} from "@weir/sql";
+import { Context, Deferred, Effect, Exit, Layer, Scope, Semaphore } from "effect";
+import {
+  appliedSources,
+  catalogVersion,
+  checkSource,
+  type DefinitionFile,
+  enterDefinition,
+  targetOf,
+} from "./catalog.ts";
+import type { Target } from "./landing.ts";
+import type { Ledger } from "./ledger.ts";
+import type { PartitionLimits } from "./partition.ts";
+import { type Ref, spawn } from "./runtime/actor.ts";
+import { Registry } from "./runtime/registry.ts";
+import { tableActor } from "./table.ts";
+import type { TableLimits, TableMessage } from "./table_step.ts";
+import { Visible } from "./visible.ts";
+
+/** Bounds of landing, as measured: see the README's table. */
+export const TABLE_LIMITS: TableLimits = {
+  rowsMax: 200_000,
+  bytesMax: 32 * 2 ** 20,
+  ageMsMin: 20,
+  ageMsMax: 500,
+  deadlineMs: 60_000,
+  retryMsMin: 50,
+  retryMsMax: 5_000,
+};
+
+/** Bounds of reading one partition. */
+export const PARTITION_LIMITS: PartitionLimits = {
+  recordsMax: 50_000,
+  bytesMax: 8 * 2 ** 20,
+  aheadBytesMax: 16 * 2 ** 20,
+  waitMs: 5_000,
+  pauseMs: 10,
+};
+
+/** How long a drained owner may take to finish what it announced. */
+const DRAIN_MS_MAX = 90_000;
+
+/** A source that is being landed here. */
+export interface RunningSource {
+  readonly applied: AppliedSource;
+  readonly target: Target;
+  readonly conform: Conform;
+  /** Partitions of the topic as it is. */
+  readonly partitions: number;
+}
+
+/** What applying would do or did, file by file. */
+export interface Applied {
+  readonly changes: readonly Change[];
+  readonly errors: readonly DefinitionError[];
+  /** False when nothing was changed: dry run, an error, a refusal, or a destructive change that was not allowed. */
+  readonly done: boolean;
+}
+
+/** How files are applied. */
+export interface ApplyOptions {
+  readonly author: string;
+  readonly dryRun: boolean;
+  readonly allowDestructive: boolean;
+}
+
+type Failures = WarehouseFailed | LogFailed | DefinitionError;
+
+/** The sources of this process. */
+export class Sources extends Context.Service<
+  Sources,
+  {
+    readonly registry: Registry;
+    readonly visible: Visible;
+    /** The source of that name, if it is being landed here. */
+    readonly get: (name: string) => RunningSource | undefined;
+    readonly all: () => readonly RunningSource[];
+    readonly apply: (files: readonly DefinitionFile[], options: ApplyOptions) => Effect.Effect<Applied, Failures>;
+    /** Finishes what is announced and stops reading; for a clean stop. */
+    readonly drain: Effect.Effect<void>;
+  }
+>()("weir/actors/Sources") {}
+
+interface Owner extends RunningSource {
+  readonly ref: Ref<TableMessage>;
+  readonly scope: Scope.Closeable;
+  readonly drained: Deferred.Deferred<void>;
+}
+
+type Needs = Log | Warehouse | Ledger;
+
+/** Creates Weir's own tables and starts every applied source. */
+export const sourcesLayer: Layer.Layer<Sources, Failures, Needs> = Layer.effect(
+  Sources,
+  Effect.gen(function* () {
+    const context = yield* Effect.context<Needs>();
+    const scope = yield* Effect.scope;
+    const one = yield* Semaphore.make(1);
+    const state: State = { owners: new Map(), registry: new Registry(), visible: new Visible(), scope };
+    const warehouse = yield* Warehouse;
+    for (const statement of createWeirTables()) yield* warehouse.command("admin", statement);
+    for (const applied of yield* appliedSources()) yield* bringUp(state, applied);
+    return {
+      registry: state.registry,
+      visible: state.visible,
+      get: (name) => state.owners.get(name),
+      all: () => [...state.owners.values()],
+      apply: (files, options) => apply(state, files, options).pipe(one.withPermits(1), Effect.provideContext(context)),
+      drain: Effect.suspend(() =>
+        Effect.forEach([...state.owners.keys()], (name) => drain(state, name), {
+          discard: true,
+          concurrency: "unbounded",
+        }),
+      ),
+    };
+  }),
+);
+
+interface State {
+  readonly owners: Map<string, Owner>;
+  readonly registry: Registry;
+  readonly visible: Visible;
+  readonly scope: Scope.Scope;
+}
+
+/** Makes sure that table, view and topic are as the catalog says, then starts the owner. */
+const bringUp = Effect.fnUntraced(function* (
+  state: State,
+  applied: AppliedSource,
+): Effect.fn.Return<void, Failures, Needs> {
+  const { source, version } = applied;
+  const warehouse = yield* Warehouse;
+  yield* warehouse.command("admin", createStateTable(source, version));
+  yield* warehouse.command("writer", createSourceView(source, version));
+  const { partitions } = yield* ensureTopic(applied);
+  yield* startOwner(state, applied, partitions);
+});
+
+const ensureTopic = Effect.fnUntraced(function* ({
+  source,
+}: AppliedSource): Effect.fn.Return<TopicInfo, LogFailed, Log> {
+  const log = yield* Log;
+  const { topic: name, partitions, retention } = source;
+  const known = (yield* log.topics).find((topic) => topic.name === name);
+  if (known === undefined) return yield* log.createTopic({ name, partitions, retention });
+  return yield* log.alterTopic({ name, partitions: Math.max(partitions, known.partitions), retention });
+});
+
+const startOwner = Effect.fnUntraced(function* (
+  state: State,
+  applied: AppliedSource,
+  partitions: number,
+): Effect.fn.Return<void, never, Needs> {
+  const { name } = applied.source;
+  const { registry, visible } = state;
+  const projection = conform(applied.source);
+  const target = targetOf(applied, projection);
+  const scope = yield* Scope.fork(state.scope);
+  const drained = yield* Deferred.make<void>();
+  const context = yield* Effect.context<Warehouse>();
+  const targetAt = (catalog: number) => {
+    if (catalog === target.catalog) return Effect.succeed(target);
+    return Effect.flatMap(appliedSources({ name, catalog }), ([then]) =>
+      then === undefined
+        ? Effect.fail(new Error(`Cannot land a batch of ${name}: catalog ${catalog} is unknown.`))
+        : Effect.succeed(targetOf(then, conform(then.source))),
+    ).pipe(Effect.provideContext(context));
+  };
+  const actor = tableActor({
+    group: `weir.${target.statement}`,
+    target,
+    limits: TABLE_LIMITS,
+    partitionLimits: PARTITION_LIMITS,
+    windowParts: DEDUPLICATION_WINDOW_PARTS,
+    registry,
+    visible,
+    targetAt,
+    drained: Effect.asVoid(Deferred.succeed(drained, undefined)),
+  });
+  const exceeded = (error: unknown) =>
+    Effect.logError(`table/${target.statement} gave up: ${error instanceof Error ? error.message : String(error)}`);
+  const ref = yield* Scope.provide(spawn(actor, { address: `table/${target.statement}`, registry, exceeded }), scope);
+  state.owners.set(name, { applied, target, conform: projection, partitions, ref, scope, drained });
+});
+
+/** Lets an owner finish what it announced, then stops it. */
+const drain = Effect.fnUntraced(function* (state: State, name: string): Effect.fn.Return<void> {
+  const owner = state.owners.get(name);
+  if (owner === undefined) return;
+  yield* owner.ref.tell({ kind: "drain" });
+  yield* Deferred.await(owner.drained).pipe(
+    Effect.timeoutOrElse({
+      duration: DRAIN_MS_MAX,
+      orElse: () =>
+        Effect.logWarning(
+          `${owner.ref.address} was stopped before it had finished; its batch is recovered at the next start.`,
+        ),
+    }),
+  );
+  state.owners.delete(name);
+  yield* Scope.close(owner.scope, Exit.void);
+});
+
+const apply = Effect.fnUntraced(function* (
+  state: State,
+  files: readonly DefinitionFile[],
+  options: ApplyOptions,
+): Effect.fn.Return<Applied, Failures, Needs> {
+  const inForce = new Map((yield* appliedSources()).map((applied) => [applied.source.name, applied]));
+  const errors: DefinitionError[] = [];
+  const planned: { readonly change: Change; readonly file: DefinitionFile }[] = [];
+  for (const file of files) {
+    const source = yield* checkSource(file).pipe(
+      Effect.catchIf(
+        (error) => error instanceof Error && error.name === "DefinitionError",
+        (error) => {
+          errors.push(error as DefinitionError);
+          return Effect.succeed(undefined);
+        },
+      ),
+    );
+    if (source !== undefined)
+      planned.push({ change: planSource(inForce.get(source.name), { source, text: file.text }), file });
+  }
+  const changes = planned.map(({ change }) => change);
+  const isBlocked = changes.some(
+    (change) =>
+      change.kind === "refuse" || (change.kind === "rebuild" && change.isDestructive && !options.allowDestructive),
+  );
+  if (options.dryRun || errors.length > 0 || isBlocked) return { changes, errors, done: false };
+  const todo = planned.filter(({ change }) => change.kind !== "same");
+  if (todo.length > 0) {
+    const catalog = (yield* catalogVersion()) + 1;
+    for (const { change, file } of todo) yield* carryOut(state, change, { catalog, file, author: options.author });
+  }
+  return { changes, errors, done: true };
+});
+
+/** Carries out one change; the owner is at rest meanwhile, events wait in the log. */
+const carryOut = Effect.fnUntraced(function* (
+  state: State,
+  change: Change,
+  entry: { catalog: number; file: DefinitionFile; author: string },
+): Effect.fn.Return<void, Failures, Needs> {
+  if (change.kind === "refuse" || change.kind === "same") return;
+  const { source, version } = change;
+  const before = state.owners.get(source.name);
+  const body = Effect.gen(function* () {
+    yield* drain(state, source.name);
+    if (change.kind === "rebuild") yield* rebuild(change);
+    yield* enterDefinition({ source, version, ...entry });
+    yield* bringUp(state, { source, text: entry.file.text, version, catalog: entry.catalog });
+  });
+  // Whatever fails before the catalog row leaves the old definition in force: its owner goes on.
+  yield* Effect.onError(body, () =>
+    before === undefined || state.owners.has(source.name)
+      ? Effect.void
+      : startOwner(state, before.applied, before.partitions),
+  );
+});
+
+/** Creates the next physical table and copies the rows of the one before. */
+const rebuild = Effect.fnUntraced(function* (
+  change: Extract<Change, { kind: "rebuild" }>,
+): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
+  const warehouse = yield* Warehouse;
+  const { source, version, from } = change;
+  const columns = copyColumns(from.source, source);
+  const table = stateTable(source, version);
+  yield* warehouse.command("admin", `DROP TABLE IF EXISTS ${table} SYNC`);
+  yield* warehouse.command("admin", createStateTable(source, version));
+  const names = columns.map((column) => `\`${column.name}\``).join(", ");
+  const expressions = columns.map((column) => column.expression).join(", ");
+  yield* warehouse.command(
+    "admin",
+    `INSERT INTO ${table} (${names}) SELECT ${expressions} FROM ${stateTable(source, from.version)}`,
+    {
+      async_insert: 0,
+      insert_deduplicate: 0,
+      max_execution_time: 0,
+      max_partitions_per_insert_block: 0,
+    },
+  );
+});

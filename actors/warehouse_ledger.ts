@@ -1,0 +1,148 @@
+/**
+ * The ledger in the warehouse: `weir.batch`, `weir.position`, `weir.quarantine`.
+ *
+ * Every insert carries a token made from the batch's own, so that repeats are
+ * no-ops; `wait_end_of_query` makes the answer mean that the rows are there.
+ *
+ * @module
+ */
+import { Warehouse, type WarehouseFailed } from "@weir/connectors";
+import { literal } from "@weir/sql";
+import { Effect, Layer } from "effect";
+import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
+import type { LedgerPosition } from "./position.ts";
+
+/** Raw bytes kept of one quarantined event. */
+export const RAW_BYTES_MAX = 1 << 20;
+/** Parts which one insert may make: its rows fall into this many table partitions at most, save for odd data. */
+const PARTS_PER_BATCH = 100;
+
+const SETTINGS = {
+  async_insert: 0,
+  insert_deduplicate: 1,
+  deduplicate_blocks_in_dependent_materialized_views: 1,
+  materialized_views_ignore_errors: 0,
+  wait_end_of_query: 1,
+  max_insert_threads: 1,
+  input_format_parallel_parsing: 0,
+} as const;
+
+const QUARANTINE = `INSERT INTO weir.quarantine
+SELECT source, topic, epoch, partition, offset, column, reason, base64Decode(raw), raw_bytes,
+       fromUnixTimestamp64Milli(event_ms, 'UTC'), now64(3, 'UTC')
+FROM input('source String, topic String, epoch UInt32, partition Int32, offset Int64, column String, reason String, raw String, raw_bytes UInt64, event_ms Int64')
+FORMAT JSONEachRow`;
+
+/** One row of the quarantine as it is inserted; the door's refusals have partition and offset -1. */
+export interface QuarantineRow extends Quarantined {
+  readonly source: string;
+  readonly topic: string;
+  readonly epoch: number;
+  /** Length of the whole event, where `raw` is only its beginning. */
+  readonly rawBytes?: number;
+}
+
+/** Inserts rows into the quarantine, once per token. */
+export const insertQuarantine = (
+  warehouse: Warehouse["Service"],
+  token: string,
+  rows: readonly QuarantineRow[],
+): Effect.Effect<void, WarehouseFailed> => {
+  const lines = rows.map(({ source, topic, epoch, partition, offset, column, reason, raw, rawBytes, timestampMs }) => {
+    const bytes = raw ?? new Uint8Array(0);
+    const text = Buffer.from(bytes.subarray(0, RAW_BYTES_MAX)).toString("base64");
+    const event_ms = Math.trunc(timestampMs);
+    return Buffer.from(
+      `${JSON.stringify({ source, topic, epoch, partition, offset, column, reason, raw: text, raw_bytes: rawBytes ?? bytes.length, event_ms })}\n`,
+    );
+  });
+  return Effect.asVoid(
+    warehouse.insert({
+      statement: QUARANTINE,
+      body: lines,
+      settings: { ...SETTINGS, insert_deduplication_token: `quarantine:${token}` },
+    }),
+  );
+};
+
+const finish = (warehouse: Warehouse["Service"], marker: Marker): Effect.Effect<void, WarehouseFailed> => {
+  const { statement, token, epoch, catalog, stored, duplicate, quarantined } = marker;
+  const ranges = marker.ranges.map(({ partition, from, to }, index) => {
+    const { offset, timestampMs, crc } = marker.lasts[index];
+    return { partition, from, to, last_offset: offset, last_ms: Math.trunc(timestampMs), last_crc: crc };
+  });
+  const row = { statement, token, epoch, catalog, ranges, stored, duplicate, quarantined };
+  return Effect.asVoid(
+    warehouse.insert({
+      statement:
+        "INSERT INTO weir.batch (statement, token, epoch, catalog, ranges, stored, duplicate, quarantined) FORMAT JSONEachRow",
+      body: [Buffer.from(JSON.stringify(row))],
+      settings: { ...SETTINGS, insert_deduplication_token: `batch:${token}` },
+    }),
+  );
+};
+
+interface PositionRow {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly next: number;
+  readonly last_offset: number;
+  readonly last_ms: number;
+  readonly last_crc: number;
+}
+
+/** 64-bit integers as JSON numbers: offsets and milliseconds stay below 2^53. */
+const NUMBERS = { output_format_json_quote_64bit_integers: 0 } as const;
+
+/** The ledger that lies in the warehouse, beside the data. */
+export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effect(
+  Ledger,
+  Effect.gen(function* () {
+    const warehouse = yield* Warehouse;
+    return {
+      marker: (statement, token) =>
+        Effect.map(
+          warehouse.rows<{ stored: number; quarantined: number }>(
+            "writer",
+            `SELECT stored, quarantined FROM weir.batch WHERE statement = ${literal(statement)} AND token = ${literal(token)} LIMIT 1`,
+            NUMBERS,
+          ),
+          ([row]) => row,
+        ),
+      positions: (statement) =>
+        Effect.map(
+          warehouse.rows<PositionRow>(
+            "writer",
+            `SELECT partition, p.epoch AS epoch, p.next AS next, p.last_offset AS last_offset, p.last_ms AS last_ms, p.last_crc AS last_crc
+             FROM (SELECT partition, max(at) AS p FROM weir.position WHERE statement = ${literal(statement)} GROUP BY partition)`,
+            NUMBERS,
+          ),
+          (rows) =>
+            rows.map(
+              ({ partition, epoch, next, last_offset, last_ms, last_crc }): LedgerPosition => ({
+                partition,
+                epoch,
+                next,
+                last: { offset: last_offset, timestampMs: last_ms, crc: last_crc },
+              }),
+            ),
+        ),
+      partsSince: (statement, sinceMs) =>
+        Effect.map(
+          warehouse.rows<{ batches: number }>(
+            "writer",
+            `SELECT count() AS batches FROM weir.batch WHERE statement = ${literal(statement)} AND landed_at >= fromUnixTimestamp64Milli(${Math.trunc(sinceMs)})`,
+            NUMBERS,
+          ),
+          ([{ batches }]) => batches * PARTS_PER_BATCH,
+        ),
+      quarantine: ({ statement, topic, epoch, token }, rows) =>
+        insertQuarantine(
+          warehouse,
+          token,
+          rows.map((row) => ({ ...row, source: statement.replace(/^ods\./, ""), topic, epoch })),
+        ),
+      finish: (marker) => finish(warehouse, marker),
+    };
+  }),
+);

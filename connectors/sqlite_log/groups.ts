@@ -1,0 +1,204 @@
+/**
+ * Consumer groups inside one process: the newest member of a group owns every partition.
+ *
+ *   idle ──join──▶ revoking ──released, left or too late──▶ taking ──generation kept──▶ owned
+ *     ▲               ▲                                                                  │
+ *     └──nobody left──┴──────────── join, leave, partitions added, topic deleted ────────┘
+ *
+ * The generation is raised in the file before a member hears `assigned`. While a
+ * member is being revoked it may still commit; once it has released, or after
+ * `releaseMsMax`, its generation is fenced.
+ *
+ * @module
+ */
+import { Queue } from "effect";
+import type { Commit, CommitAnswer, LogFailed, MembershipEvent } from "../log.ts";
+import type { Catalog } from "./catalog.ts";
+import type { StoredCommit } from "./protocol.ts";
+
+/** At most this many bytes of metadata per commit, as on Kafka. */
+const METADATA_BYTES_MAX = 4_096;
+const RETRY_MS = 200;
+
+/** One member; its events end when it leaves. */
+export interface Member {
+  readonly events: Queue.Queue<MembershipEvent>;
+  left: boolean;
+}
+
+interface Group {
+  readonly name: string;
+  readonly topic: string;
+  /** Oldest first. */
+  members: Member[];
+  /** Who owns `partitions` under `generation`. */
+  owner: Member | undefined;
+  topicId: string;
+  generation: number;
+  partitions: readonly number[];
+  state: "settled" | "revoking" | "taking";
+  timer: ReturnType<typeof setTimeout> | undefined;
+}
+
+/** Takes a new generation from the file, after everything queued before. */
+export type NextGeneration = (done: (failure: LogFailed | undefined, generation: number) => void) => void;
+
+export class Groups {
+  #catalog: Catalog;
+  #nextGeneration: NextGeneration;
+  #releaseMsMax: number;
+  #groups = new Map<string, Group>();
+
+  constructor(catalog: Catalog, nextGeneration: NextGeneration, options: { readonly releaseMsMax: number }) {
+    this.#catalog = catalog;
+    this.#nextGeneration = nextGeneration;
+    this.#releaseMsMax = options.releaseMsMax;
+  }
+
+  /** Adds a member, to which all partitions go. */
+  join(name: string, topic: string, events: Member["events"]): Member {
+    const member: Member = { events, left: false };
+    const group = this.#group(name, topic);
+    group.members.push(member);
+    this.#settle(group);
+    return member;
+  }
+
+  /** The member stopped working on these partitions. */
+  released(
+    name: string,
+    topic: string,
+    { member, partitions }: { member: Member; partitions: readonly number[] },
+  ): void {
+    const group = this.#group(name, topic);
+    if (group.owner !== member || group.state !== "revoking") return;
+    group.partitions = group.partitions.filter((partition) => !partitions.includes(partition));
+    if (group.partitions.length === 0) this.#disown(group);
+  }
+
+  /** The member's scope closed. */
+  leave(name: string, topic: string, member: Member): void {
+    const group = this.#group(name, topic);
+    member.left = true;
+    Queue.shutdownUnsafe(member.events);
+    group.members = group.members.filter((other) => other !== member);
+    if (group.owner === member) this.#disown(group);
+    if (group.members.length === 0 && group.state === "settled") this.#groups.delete(keyOf(name, topic));
+  }
+
+  /** Looks at every group again, after topics changed. */
+  topicsChanged(): void {
+    for (const group of this.#groups.values()) this.#settle(group);
+  }
+
+  /** Ends every member's events. */
+  close(): void {
+    for (const group of this.#groups.values()) {
+      clearTimeout(group.timer);
+      for (const member of group.members) Queue.shutdownUnsafe(member.events);
+      group.members = [];
+    }
+    this.#groups.clear();
+  }
+
+  /** Sorts commits into those which may be stored and the answers of all. */
+  admit(
+    of: { readonly group: string; readonly topic: string; readonly generation: number },
+    commits: readonly Commit[],
+  ): { readonly answers: readonly CommitAnswer[]; readonly admitted: readonly StoredCommit[] } {
+    const group = this.#groups.get(keyOf(of.group, of.topic));
+    const admitted: StoredCommit[] = [];
+    const answers = commits.map(({ partition, offset, metadata }): CommitAnswer => {
+      const error = refusal(group, of.generation, { partition, metadata });
+      if (error === undefined) {
+        admitted.push({ group: of.group, topicId: group!.topicId, partition, offset, metadata });
+      }
+      return { partition, error };
+    });
+    return { answers, admitted };
+  }
+
+  #group(name: string, topic: string): Group {
+    const key = keyOf(name, topic);
+    let group = this.#groups.get(key);
+    if (group === undefined) {
+      group = {
+        ...{ name, topic, members: [], owner: undefined, topicId: "", generation: 0, partitions: [] },
+        ...{ state: "settled", timer: undefined },
+      };
+      this.#groups.set(key, group);
+    }
+    return group;
+  }
+
+  /** Starts whatever is missing until the newest member owns all partitions. */
+  #settle(group: Group): void {
+    if (group.state !== "settled") return; // it looks again when it is done
+    const topic = this.#catalog.topic(group.topic);
+    const newest = group.members.at(-1);
+    const count = topic?.partitions.length ?? 0;
+    if (group.owner !== undefined) {
+      const asItShouldBe =
+        group.owner === newest && group.topicId === topic?.info.id && group.partitions.length === count;
+      if (!asItShouldBe) this.#revoke(group, group.owner);
+    } else if (newest !== undefined && topic !== undefined) this.#take(group, newest, topic.info.id);
+  }
+
+  #revoke(group: Group, owner: Member): void {
+    group.state = "revoking";
+    const { generation, partitions } = group;
+    Queue.offerUnsafe(owner.events, { kind: "revoked", generation, partitions });
+    group.timer = setTimeout(() => this.#disown(group), this.#releaseMsMax);
+    group.timer.unref();
+  }
+
+  #disown(group: Group): void {
+    clearTimeout(group.timer);
+    group.owner = undefined;
+    group.partitions = [];
+    group.state = "settled";
+    this.#settle(group);
+  }
+
+  #take(group: Group, member: Member, topicId: string): void {
+    group.state = "taking";
+    this.#nextGeneration((failure, generation) => {
+      if (failure !== undefined) {
+        group.timer = setTimeout(() => {
+          group.state = "settled";
+          this.#settle(group);
+        }, RETRY_MS);
+        group.timer.unref();
+        return;
+      }
+      group.state = "settled";
+      const topic = this.#catalog.topic(group.topic);
+      if (!member.left && topic?.info.id === topicId && group.members.at(-1) === member) {
+        group.owner = member;
+        group.topicId = topicId;
+        group.generation = generation;
+        group.partitions = topic.partitions.map(({ partition }) => partition);
+        Queue.offerUnsafe(member.events, { kind: "assigned", generation, partitions: group.partitions });
+      }
+      this.#settle(group);
+    });
+  }
+}
+
+function refusal(
+  group: Group | undefined,
+  generation: number,
+  commit: { readonly partition: number; readonly metadata: string },
+): CommitAnswer["error"] {
+  if (group?.owner === undefined || group.generation !== generation) return "fenced";
+  if (!group.partitions.includes(commit.partition)) return "not owned";
+  const { metadata } = commit;
+  if (metadata.length * 3 > METADATA_BYTES_MAX && Buffer.byteLength(metadata) > METADATA_BYTES_MAX) {
+    return "metadata too large";
+  }
+  return undefined;
+}
+
+function keyOf(name: string, topic: string): string {
+  return `${name}\n${topic}`;
+}

@@ -1,0 +1,64 @@
+/**
+ * DDL: the tables behind a source, and Weir's own.
+ *
+ *   Source ──▶ weir_state.ods__flight__v1 (MergeTree) ◀──reads── ods.flight (view that people read)
+ *
+ * A changed source is a new physical table behind the view, never an ALTER.
+ * Every table remembers tokens; every setting that matters is said.
+ *
+ * @module
+ */
+import { identifier, literal } from "./definition/tokens.ts";
+import { DEDUPLICATION_WINDOW_PARTS, type Source } from "./source.ts";
+import weirTables from "./weir_tables.sql" with { type: "text" };
+
+/** The layers, in the order in which models may read: their own or one before. */
+export const LAYERS = ["ods", "dim", "dwf", "dws", "dwa"] as const;
+
+/** Qualified name of a source's physical table, for example `weir_state.ods__flight__v1`. */
+export function stateTable(source: Pick<Source, "layer" | "name">, version: number): string {
+  return `weir_state.${source.layer}__${source.name}__v${version}`;
+}
+
+/** The companions of every ods table: where each row came from. */
+const COMPANIONS = [
+  ["_topic", "LowCardinality(String)", "", "topic of the log"],
+  ["_partition", "UInt32", "T64, LZ4", "partition of the topic"],
+  ["_offset", "UInt64", "Delta, LZ4", "offset in the partition"],
+  ["_epoch", "UInt32", "T64, LZ4", "counts how often the topic was created anew or replayed"],
+  ["_event_time", "DateTime64(3, 'UTC')", "Delta, LZ4", "when it happened"],
+  ["_ingest_time", "DateTime64(3, 'UTC')", "Delta, LZ4", "when the log took it"],
+  ["_op", "LowCardinality(String)", "", "c created, u updated, d deleted, r read by a snapshot"],
+] as const;
+
+/** Creates the physical table of a source. */
+export function createStateTable(source: Source, version: number): string {
+  const columns = source.columns.map(({ name, type, comment, codec }) => `  ${identifier(name)} ${type} COMMENT ${literal(comment)}${codec && ` CODEC${codec}`}`);
+  for (const [name, type, codec, comment] of COMPANIONS) columns.push(`  ${name} ${type} COMMENT ${literal(comment)}${codec && ` CODEC(${codec})`}`);
+  if (source.unknown === "keep") columns.push("  _rest String COMMENT 'fields which no column declares, as a JSON object'");
+  return `CREATE TABLE IF NOT EXISTS ${stateTable(source, version)}
+(
+${columns.join(",\n")}
+)
+ENGINE = MergeTree
+PARTITION BY ${source.partitionBy === "day" ? "toYYYYMMDD" : "toYYYYMM"}(_event_time)
+ORDER BY (_event_time, _partition, _offset)
+SETTINGS non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW_PARTS}
+COMMENT ${literal(source.doc)}`;
+}
+
+/** Creates or replaces the view that people read; to be run as the writer, with whose rights it reads its table. */
+export function createSourceView(source: Source, version: number): string {
+  return `CREATE OR REPLACE VIEW ${source.layer}.${identifier(source.name)}
+DEFINER = CURRENT_USER SQL SECURITY DEFINER
+AS SELECT * FROM ${stateTable(source, version)}
+COMMENT ${literal(source.doc)}`;
+}
+
+/** Everything of Weir's own, to be created at every start: databases, catalog, ledger, quarantine. */
+export function createWeirTables(): readonly string[] {
+  const databases = [...LAYERS, "weir", "weir_state"].map((name) => `CREATE DATABASE IF NOT EXISTS ${name} ENGINE = Atomic`);
+  const window = String(DEDUPLICATION_WINDOW_PARTS);
+  const tables = weirTables.replaceAll(/^--.*$/gm, "").replaceAll("{window}", window).split(";");
+  return [...databases, ...tables.map((statement) => statement.trim()).filter((statement) => statement !== "")];
+}

@@ -1,0 +1,126 @@
+/**
+ * Definitions of kind `source`: from a file to a checked `Source`.
+ *
+ *   file ──readSource──▶ draft ──structureOf──▶ the engine describes it ──finishSource──▶ Source
+ *                                                    └─refuses──▶ blameColumn ──▶ error with line and column
+ *
+ * Pure: the caller asks the engine. A type is what the engine prints for it, so
+ * `INT` and `Int32` are the same column.
+ *
+ * @module
+ */
+import { z } from "zod";
+import type { Column, Source } from "../source.ts";
+import { readColumnList, type WrittenTable } from "./column_list.ts";
+import { duration, size } from "./duration.ts";
+import { DefinitionError, lineAndColumn } from "./error.ts";
+import { type CutFile, cutFile, readFrontMatter } from "./front_matter.ts";
+import { identifier } from "./tokens.ts";
+
+/** What a source's front matter may say. */
+export const sourceOptions = z.strictObject({
+  kind: z.literal("source").describe("What this file defines."),
+  doc: z.string().min(1).describe("What the events are; shown wherever the table is."),
+  topic: z
+    .string()
+    .regex(/^[\w.-]{1,200}$/, "a topic's name has 1 to 200 letters, digits, dots, dashes or underscores")
+    .optional()
+    .describe("The log's topic; the name of the table by default."),
+  partitions: z.int().min(1).max(256).default(4).describe("Partitions of the topic; can grow, never shrink."),
+  key: z.string().optional().describe("The column whose value chooses the partition: equal values stay in order."),
+  event_time: z.string().optional().describe("The column that says when it happened; when it arrived by default."),
+  unknown: z.enum(["reject", "keep", "ignore"]).default("reject").describe("Fields which no column declares: refuse the event, keep them in `_rest`, or drop them."),
+  retention: z.strictObject({ age: duration.default(7 * 86_400_000), size: size.default(4 * 2 ** 30) }).default({ age: 7 * 86_400_000, size: 4 * 2 ** 30 }).describe("How long the log keeps events: by age, and by size of each partition."),
+  partition_by: z.enum(["month", "day"]).default("month").describe("How the table is partitioned, by event time."),
+});
+
+/** Names that every ods table has beside the declared ones. */
+export const COMPANION_COLUMNS = ["_topic", "_partition", "_offset", "_epoch", "_event_time", "_ingest_time", "_op", "_rest"] as const;
+
+/** Types whose values can say when something happened. */
+const TIME_TYPE = /^(DateTime|DateTime64|Date|Date32)\b/;
+const NAME = /^[a-z][a-z0-9_]{0,63}$/;
+
+/** A source as read from its file, before the engine has judged its types. */
+export interface SourceDraft {
+  readonly cut: CutFile;
+  readonly options: z.output<typeof sourceOptions>;
+  readonly table: WrittenTable;
+}
+
+/** Reads a definition's file; `file` is its path inside the project, for example `ods/flight.sql`. */
+export function readSource(file: string, text: string): SourceDraft {
+  const cut = cutFile(file, text);
+  const options = readFrontMatter(cut, sourceOptions);
+  const table = readColumnList(cut);
+  const draft = { cut, options, table };
+  const [layer, name] = /([^/]+)\/([^/]+)\.sql$/.exec(file)?.slice(1) ?? ["", file];
+  if (layer !== "ods") fail(draft, table.at, `the file lies in ${quoted(layer)}`, "Put sources into the folder ods/.");
+  if (table.database !== undefined && table.database !== "ods") fail(draft, table.at, `its database is ${quoted(table.database)}`, "Sources live in ods.");
+  if (table.name !== name) fail(draft, table.at, `the file is ${quoted(name)} and the table ${quoted(table.name)}`, "Give both the same name.");
+  if (!NAME.test(name)) fail(draft, table.at, `${quoted(name)} is not a usable name`, "Use lower-case letters, digits and underscores, beginning with a letter.");
+  const seen = new Set<string>(COMPANION_COLUMNS);
+  for (const column of table.columns) {
+    if (seen.has(column.name)) fail(draft, column.at, `column ${quoted(column.name)} is already there`, "Every column has a name of its own; names beginning with `_` as in `_offset` are Weir's.");
+    if (column.name === "" || column.name.startsWith("_")) fail(draft, column.at, `column ${quoted(column.name)} begins with an underscore`, "Those names are Weir's own.");
+    seen.add(column.name);
+  }
+  return draft;
+}
+
+/** The draft's columns as the engine reads a structure. */
+export function structureOf(columns: readonly { readonly name: string; readonly type: string }[]): string {
+  return columns.map((column) => `${identifier(column.name)} ${column.type}`).join(", ");
+}
+
+/** The error for a column whose type the engine refuses. */
+export function blameColumn(draft: SourceDraft, name: string, message: string): DefinitionError {
+  const column = draft.table.columns.find((one) => one.name === name);
+  const at = lineAndColumn(draft.cut.text, column?.at ?? draft.table.at);
+  return new DefinitionError({ file: draft.cut.file, ...at }, `Cannot use type ${quoted(column?.type ?? "")} for column ${quoted(name)}: ${message}`, "Write a ClickHouse type.");
+}
+
+/** Makes the source, with the types as the engine described them. */
+export function finishSource(draft: SourceDraft, described: readonly { readonly name: string; readonly type: string }[]): Source {
+  const { options, table } = draft;
+  const columns = table.columns.map((column): Column => {
+    const type = described.find((one) => one.name === column.name)?.type;
+    if (type === undefined) throw blameColumn(draft, column.name, "the engine does not describe it.");
+    return { name: column.name, type, comment: column.comment, codec: column.codec };
+  });
+  checkRole(draft, columns, { role: "key", allowed: /^(?!.*(Float|Array|Map|Tuple|JSON|Nullable))/, wanted: "a column that is neither Float, Nullable nor composite" });
+  checkRole(draft, columns, { role: "event_time", allowed: TIME_TYPE, wanted: "a Date or DateTime column that is not Nullable" });
+  return {
+    kind: "source",
+    layer: "ods",
+    name: table.name,
+    doc: options.doc,
+    topic: options.topic ?? table.name,
+    partitions: options.partitions,
+    key: options.key,
+    eventTime: options.event_time,
+    unknown: options.unknown,
+    retention: { ageMsMax: options.retention.age, bytesMax: options.retention.size },
+    partitionBy: options.partition_by,
+    columns,
+  };
+}
+
+function checkRole(draft: SourceDraft, columns: readonly Column[], is: { role: "key" | "event_time"; allowed: RegExp; wanted: string }): void {
+  const name = draft.options[is.role];
+  if (name === undefined) return;
+  const column = columns.find((one) => one.name === name);
+  const line = draft.cut.yaml.split("\n").findIndex((text) => text.startsWith(`${is.role}:`)) + draft.cut.yamlLine;
+  const at = { file: draft.cut.file, line, column: 1 };
+  if (column === undefined) {
+    throw new DefinitionError(at, `Cannot use ${quoted(name)} as ${is.role}: there is no such column.`, `Name one of: ${columns.map((one) => one.name).join(", ")}.`);
+  }
+  if (!is.allowed.test(column.type)) throw new DefinitionError(at, `Cannot use ${quoted(name)} as ${is.role}: its type is ${column.type}.`, `Name ${is.wanted}.`);
+}
+
+function fail(draft: SourceDraft, offset: number, problem: string, hint: string): never {
+  const at = lineAndColumn(draft.cut.text, offset);
+  throw new DefinitionError({ file: draft.cut.file, ...at }, `Cannot use this source: ${problem}.`, hint);
+}
+
+const quoted = (text: string) => `'${text.slice(0, 100)}'`;

@@ -1,0 +1,67 @@
+-- Weir's own tables. A line that begins with two dashes is a comment; statements end with a semicolon.
+
+-- The catalog: every version of every definition, with who applied it and when. The newest row of a name is in force.
+CREATE TABLE IF NOT EXISTS weir.definition
+(
+  catalog UInt32 COMMENT 'version of the whole catalog, one more with every apply',
+  kind LowCardinality(String),
+  layer LowCardinality(String),
+  name String,
+  version UInt32 COMMENT 'number of the physical table behind the view',
+  file String,
+  text String COMMENT 'the definition as written',
+  author String,
+  applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = MergeTree ORDER BY (kind, layer, name, catalog)
+SETTINGS non_replicated_deduplication_window = {window};
+
+-- One row per finished batch, written after its rows and before its commit.
+CREATE TABLE IF NOT EXISTS weir.batch
+(
+  statement LowCardinality(String) COMMENT 'target, for example ods.flight',
+  token String,
+  epoch UInt32,
+  catalog UInt32,
+  ranges Array(Tuple(partition UInt32, from UInt64, to UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32)),
+  stored UInt64,
+  duplicate UInt64,
+  quarantined UInt64,
+  landed_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = MergeTree PARTITION BY toYYYYMM(landed_at) ORDER BY (statement, landed_at)
+TTL toDateTime(landed_at) + INTERVAL 30 DAY
+SETTINGS non_replicated_deduplication_window = {window}, ttl_only_drop_parts = 1;
+
+-- How far each partition has landed; never decreases, outlives the log's own offsets.
+CREATE TABLE IF NOT EXISTS weir.position
+(
+  statement LowCardinality(String),
+  partition UInt32,
+  at SimpleAggregateFunction(max, Tuple(epoch UInt32, next UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32))
+)
+ENGINE = AggregatingMergeTree ORDER BY (statement, partition)
+SETTINGS non_replicated_deduplication_window = {window};
+
+CREATE MATERIALIZED VIEW IF NOT EXISTS weir.position_from_batch TO weir.position AS
+SELECT statement, r.partition AS partition, max((epoch, r.to, r.last_offset, r.last_ms, r.last_crc)) AS at
+FROM weir.batch ARRAY JOIN ranges AS r
+GROUP BY statement, partition;
+
+-- Events that could not be stored, with the reason; from the log (offset >= 0) or refused at the door (offset -1).
+CREATE TABLE IF NOT EXISTS weir.quarantine
+(
+  source LowCardinality(String),
+  topic LowCardinality(String),
+  epoch UInt32,
+  partition Int32,
+  offset Int64,
+  column String COMMENT 'empty when the whole event is at fault',
+  reason String,
+  raw String COMMENT 'the event as it came',
+  raw_bytes UInt64 COMMENT 'its whole length: raw is cut at 1 MiB',
+  event_at DateTime64(3, 'UTC') COMMENT 'when the log or the door took it',
+  quarantined_at DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree PARTITION BY toYYYYMM(quarantined_at) ORDER BY (source, quarantined_at, partition, offset)
+SETTINGS non_replicated_deduplication_window = {window};
