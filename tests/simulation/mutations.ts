@@ -92,9 +92,9 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "return yield* delayed(refusal);",
   },
   {
-    rule: "10 a bad record is left out and kept",
+    rule: "10 a bad record is never silent",
     file: "actors/landing.ts",
-    find: "if (verdict !== undefined)",
-    replace: "if (verdict !== undefined && index < 0)",
+    find: "const rows = [...bad.values()].flatMap((records) => [...records.values()]);",
+    replace: "const rows: Quarantined[] = [];",
   },
 ];
