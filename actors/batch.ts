@@ -39,7 +39,7 @@ export interface Part {
   readonly last: LastRecord;
 }
 
-/** The outcome of a cut: the parts, and what stays ready. */
+/** The outcome of a cut: the parts, and what stays ready, the partitions that were left waiting first. */
 export interface Cut {
   readonly parts: readonly Part[];
   readonly rest: ReadonlyMap<number, Ready>;
@@ -79,6 +79,8 @@ export function cut(ready: ReadonlyMap<number, Ready>, limits: BatchLimits): Cut
     rowsMax = Math.max(0, rowsMax - part.range.rows);
     bytesMax = Math.max(0, bytesMax - taken.bytes);
     parts.push(part);
+    // To the end of the line: with more than RANGES_MAX partitions the others are cut first the next time.
+    rest.delete(partition);
     rest.set(partition, { next: part.range.to, slices: taken.rest });
   }
   return { parts, rest };

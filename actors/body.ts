@@ -77,7 +77,7 @@ class Chunk {
   readonly bytes: Uint8Array;
   at = 0;
   /** The decimal digits of the last append time: neighbours usually share it. */
-  lastMs = -1;
+  lastMs = Number.NaN;
   lastDigits: Uint8Array = new Uint8Array(0);
 
   constructor(size: number) {

@@ -20,7 +20,7 @@ import { Clock, Data, Effect } from "effect";
 import type { Part } from "./batch.ts";
 import { body } from "./body.ts";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
-import type { Batch, Landed } from "./table_step.ts";
+import type { Batch, Landed } from "./table_state.ts";
 
 /** The strict projection of a source, as an insert needs it; `conform()` makes it. */
 export type Projection = Pick<

@@ -17,6 +17,7 @@ export * from "./runtime/actor.ts";
 export * from "./runtime/registry.ts";
 export * from "./sources.ts";
 export * from "./table.ts";
+export * from "./table_state.ts";
 export * from "./table_step.ts";
 export * from "./visible.ts";
 export { insertQuarantine, type QuarantineRow, RAW_BYTES_MAX, warehouseLedger } from "./warehouse_ledger.ts";

@@ -72,8 +72,9 @@ export function stepPartition(
     case "read":
       return onRead(limits, state, message.records);
     case "gap": {
-      const { topic, partition, asked, earliest } = message.gap;
-      const note = `Cannot read ${topic}/${partition}: offset ${asked} is asked for, the log begins at ${earliest}. Raise the retention; reset the position to accept the gap.`;
+      const { topic, partition, asked, earliest, latest } = message.gap;
+      const held = asked < earliest ? `begins at ${earliest}` : `ends at ${latest}`;
+      const note = `Cannot read ${topic}/${partition}: offset ${asked} is asked for, the log ${held}. Raise the retention; reset the position to accept the gap.`;
       return [{ ...state, phase: "stopped", note }, []];
     }
     case "rested":

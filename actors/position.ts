@@ -69,7 +69,8 @@ export function locate({ topic, commit, ledger, range, held }: Known): Located {
     mark !== undefined && mark.epoch < epoch ? 0 : (commit?.offset ?? 0),
     ledger !== undefined && ledger.epoch === epoch ? ledger.next : 0,
   );
-  const intent = mark !== undefined && mark.epoch === epoch ? mark.intent : undefined;
+  const isOpen = mark?.intent !== undefined && mark.epoch === epoch && known <= endOf(mark.intent, partition);
+  const intent = isOpen ? mark.intent : undefined;
   const stop = (note: string): Stopped => ({ kind: "stopped", partition, note });
   const recreated = known > latest || (last !== undefined && held !== undefined && !sameRecord(last, held));
   if (recreated && intent !== undefined) {
@@ -88,6 +89,11 @@ export function locate({ topic, commit, ledger, range, held }: Known): Located {
     );
   }
   return { kind: "place", partition, offset, epoch, last, intent };
+}
+
+/** Where an intent's range of a partition ends; a ledger that is further has seen it finished. */
+function endOf({ ranges }: Intent, partition: number): number {
+  return ranges.find((range) => range.partition === partition)?.to ?? Number.POSITIVE_INFINITY;
 }
 
 function sameRecord(one: LastRecord, other: LastRecord): boolean {

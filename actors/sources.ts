@@ -40,7 +40,7 @@ import type { PartitionLimits } from "./partition.ts";
 import { type Ref, spawn } from "./runtime/actor.ts";
 import { Registry } from "./runtime/registry.ts";
 import { tableActor } from "./table.ts";
-import type { TableLimits, TableMessage } from "./table_step.ts";
+import type { TableLimits, TableMessage } from "./table_state.ts";
 import { Visible } from "./visible.ts";
 
 /** Bounds of landing, as measured: see the README's table. */

@@ -29,14 +29,8 @@ import { type PartitionLimits, type PartitionMessage, partitionActor } from "./p
 import { lastKnown, locate } from "./position.ts";
 import { type Behaviour, type Ref, type Self, spawn } from "./runtime/actor.ts";
 import type { Registry } from "./runtime/registry.ts";
-import {
-  emptyTable,
-  stepTable,
-  type TableAction,
-  type TableLimits,
-  type TableMessage,
-  type TableState,
-} from "./table_step.ts";
+import { emptyTable, type TableAction, type TableLimits, type TableMessage, type TableState } from "./table_state.ts";
+import { stepTable } from "./table_step.ts";
 import type { Visible } from "./visible.ts";
 
 /** What a table actor is started with. */

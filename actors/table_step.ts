@@ -18,161 +18,14 @@
  * @module
  */
 import type { Commit, MembershipEvent, Records } from "@weir/connectors";
-import { type BatchLimits, bytesReady, cut, type Part, type Ready, rowsReady } from "./batch.ts";
-import { encodeMark, type Intent, type LastRecord, sameCut, tokenOf } from "./intent.ts";
+import { bytesReady, cut, type Ready, rowsReady } from "./batch.ts";
+import { encodeMark, type Intent, sameCut, tokenOf } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 import type { Command, Turn } from "./runtime/actor.ts";
-
-/** Every bound of the table actor. */
-export interface TableLimits extends BatchLimits {
-  /** A batch waits for company at least and at most this long; between them it follows the time of the last insert. */
-  readonly ageMsMin: number;
-  readonly ageMsMax: number;
-  /** An insert that arrives later than this after its intent is refused by the warehouse. */
-  readonly deadlineMs: number;
-  /** First and longest pause before a delayed batch is announced again. */
-  readonly retryMsMin: number;
-  readonly retryMsMax: number;
-}
-
-/** What a table actor is for; never changes while it lives. */
-export interface TableSetup {
-  /** Name of the target in tokens and in the ledger, for example `ods.flight`. */
-  readonly statement: string;
-  /** Catalog version for new batches. */
-  readonly catalog: number;
-  readonly limits: TableLimits;
-}
-
-/** One owned partition: where it stands and what is ready to be cut. */
-export interface Owned {
-  readonly epoch: number;
-  readonly last: LastRecord | undefined;
-  /** The committed position; a batch moves it only if its range begins here, so it never goes backwards. */
-  readonly committed: number;
-  readonly ready: Ready;
-}
-
-/** A batch under way. */
-export interface Batch {
-  readonly intent: Intent;
-  readonly parts: readonly Part[];
-  readonly token: string;
-  readonly tries: number;
-}
-
-/** A batch's end: how many of its records became rows, how many were quarantined. */
-export interface Landed {
-  readonly stored: number;
-  readonly quarantined: number;
-  readonly tookMs: number;
-}
-
-export type Phase =
-  | "waiting"
-  | "locating"
-  | "recovering"
-  | "filling"
-  | "announcing"
-  | "landing"
-  | "delayed"
-  | "advancing";
-
-export interface TableState {
-  readonly setup: TableSetup;
-  readonly phase: Phase;
-  readonly generation: number;
-  readonly owned: ReadonlyMap<number, Owned>;
-  /** Intents found open, not yet recovered. */
-  readonly open: readonly Intent[];
-  readonly batch: Batch | undefined;
-  /** The batch announced together with the commit that is under way. */
-  readonly following: Batch | undefined;
-  /** When the oldest record now ready arrived here. */
-  readonly openedMs: number | undefined;
-  readonly lastTookMs: number;
-  /** Partitions to be released as soon as no batch is under way. */
-  readonly leaving: readonly number[] | undefined;
-  /** A membership event that came while a batch was under way. */
-  readonly next: Extract<MembershipEvent, { kind: "assigned" }> | undefined;
-  /** True once the partitions are read: before, only recovery lands anything. */
-  readonly reading: boolean;
-  readonly draining: boolean;
-  readonly rows: number;
-  readonly quarantined: number;
-  readonly note: string | undefined;
-  /** Partitions that stand still until an operator acts, with the reason. */
-  readonly stopped: ReadonlyMap<number, string>;
-}
-
-export type TableMessage =
-  | MembershipEvent
-  | { readonly kind: "located"; readonly generation: number; readonly places: readonly Located[] }
-  | {
-      readonly kind: "reread";
-      readonly intent: Intent;
-      readonly parts: readonly Part[];
-      readonly landed: Landed | undefined;
-    }
-  | { readonly kind: "unrecoverable"; readonly intent: Intent; readonly note: string }
-  | { readonly kind: "offered"; readonly generation: number; readonly partition: number; readonly records: Records }
-  | { readonly kind: "aged" }
-  | { readonly kind: "announced"; readonly token: string }
-  | { readonly kind: "landed"; readonly token: string; readonly landed: Landed }
-  | { readonly kind: "delayed"; readonly token: string; readonly note: string }
-  | { readonly kind: "again" }
-  | { readonly kind: "advanced"; readonly token: string }
-  | { readonly kind: "fenced"; readonly generation: number }
-  | { readonly kind: "drain" };
-
-export type TableAction =
-  | { readonly kind: "locate"; readonly generation: number; readonly partitions: readonly number[] }
-  | { readonly kind: "reread"; readonly intent: Intent }
-  | {
-      readonly kind: "announce";
-      readonly generation: number;
-      readonly token: string;
-      readonly commits: readonly Commit[];
-    }
-  | { readonly kind: "land"; readonly batch: Batch; readonly deadlineMs: number }
-  | {
-      readonly kind: "advance";
-      readonly generation: number;
-      readonly token: string;
-      readonly commits: readonly Commit[];
-    }
-  | { readonly kind: "read"; readonly generation: number; readonly positions: readonly Place[] }
-  | { readonly kind: "halt" }
-  | { readonly kind: "consumed"; readonly parts: readonly Part[] }
-  | { readonly kind: "visible"; readonly positions: ReadonlyMap<number, number> }
-  | { readonly kind: "release"; readonly partitions: readonly number[] }
-  | { readonly kind: "drained" };
+import type { Batch, Landed, Owned, TableAction, TableMessage, TableState } from "./table_state.ts";
 
 type TableTurn = Turn<TableState, TableMessage, TableAction>;
 type TableCommand = Command<TableMessage, TableAction>;
-
-/** A table actor that owns nothing yet. */
-export function emptyTable(setup: TableSetup): TableState {
-  return {
-    setup,
-    phase: "waiting",
-    generation: 0,
-    owned: new Map(),
-    open: [],
-    batch: undefined,
-    following: undefined,
-    openedMs: undefined,
-    lastTookMs: 0,
-    leaving: undefined,
-    next: undefined,
-    reading: false,
-    draining: false,
-    rows: 0,
-    quarantined: 0,
-    note: undefined,
-    stopped: new Map(),
-  };
-}
 
 /** Decides; does nothing. */
 export function stepTable(state: TableState, message: TableMessage, nowMs: number): TableTurn {
@@ -365,8 +218,8 @@ function cutBatch(state: TableState, nowMs: number): readonly [TableState, Batch
   if (!full && nowMs - state.openedMs < ageMs(state)) return [state, undefined];
   const [{ epoch }] = state.owned.values();
   const { parts, rest } = cut(ready, limits);
-  const owned = new Map(state.owned);
-  for (const [partition, left] of rest) owned.set(partition, { ...(owned.get(partition) as Owned), ready: left });
+  const owned = new Map<number, Owned>();
+  for (const [partition, left] of rest) owned.set(partition, { ...(state.owned.get(partition) as Owned), ready: left });
   const intent: Intent = { epoch, catalog, atMs: nowMs, ranges: parts.map((part) => part.range) };
   const batch: Batch = { intent, parts, token: tokenOf(statement, intent), tries: 0 };
   const left = [...owned.values()].some((at) => at.ready.slices.length > 0);
@@ -481,7 +334,10 @@ function onFenced(state: TableState): TableTurn {
     act({ kind: "halt" }),
   ];
   const leaving = state.leaving === undefined ? [] : [act({ kind: "release", partitions: state.leaving })];
-  if (state.next === undefined) return [{ ...lost, leaving: undefined }, [...cancelled, ...leaving]];
+  if (state.next === undefined) {
+    const drained = state.draining ? [act({ kind: "drained" })] : [];
+    return [{ ...lost, leaving: undefined }, [...cancelled, ...leaving, ...drained]];
+  }
   const [next, commands] = onAssigned({ ...lost, leaving: undefined }, state.next);
   return [next, [...cancelled, ...leaving, ...commands]];
 }

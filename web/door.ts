@@ -5,16 +5,26 @@
  *
  * @module
  */
-import type { Sources } from "@weir/actors";
+import type { Refusals, Sources } from "@weir/actors";
 import type { Log, Warehouse } from "@weir/connectors";
 import type { Effect, Exit } from "effect";
-import type { Tokens } from "./tokens.ts";
+import type { Counters } from "./counters.ts";
+import type { Caller, Tokens } from "./tokens.ts";
 
 /** The services behind the routes, and how to run an effect over them. */
 export interface Door {
   readonly log: Log["Service"];
   readonly warehouse: Warehouse["Service"];
   readonly sources: Sources["Service"];
+  readonly refusals: Refusals["Service"];
   readonly tokens: Tokens;
+  readonly counters: Counters;
+  /** True when the port is open beyond loopback. Otherwise only loopback's own names are answered, against DNS rebinding. */
+  readonly takesAnyHost?: boolean;
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Promise<Exit.Exit<A, E>>;
+}
+
+/** What the guard leaves in a request's context. */
+export interface DoorEnv {
+  Variables: { caller: Caller | undefined };
 }

@@ -14,6 +14,11 @@ export interface Caller {
   readonly scopes: readonly string[];
 }
 
+/** Whether a caller may do what `scope` names, for example `ingest:flight`; `admin` may do everything. */
+export function mayDo(caller: Caller, scope: string): boolean {
+  return caller.scopes.includes("admin") || caller.scopes.includes(scope);
+}
+
 /** Knows tokens by their hashes. */
 export class Tokens {
   readonly #known: readonly { readonly hash: Uint8Array; readonly caller: Caller }[];

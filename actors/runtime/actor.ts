@@ -195,7 +195,11 @@ const incarnation = <State, Message, Action, R>(
           if (wanted.length > 0) stopped = yield* run(wanted);
         }
       });
-      yield* Effect.raceFirst(live, Deferred.await(failed)).pipe(Effect.provideContext(context));
+      yield* Effect.raceFirst(live, Deferred.await(failed)).pipe(
+        Effect.provideContext(context),
+        // Whoever waits for room in this mailbox learns that the message is gone.
+        Effect.ensuring(Queue.shutdown(mailbox)),
+      );
     }),
   );
 

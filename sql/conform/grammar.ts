@@ -9,7 +9,7 @@
  */
 
 import { DAY, timePattern } from "./time.ts";
-import type { ColumnType } from "./types.ts";
+import type { ColumnType } from "./column_type.ts";
 
 const OCTET = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
 const IPV4 = `(?:${OCTET}\\.){3}${OCTET}`;

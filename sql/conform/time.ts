@@ -12,7 +12,7 @@
  * @module
  */
 
-import type { ColumnType } from "./types.ts";
+import type { ColumnType } from "./column_type.ts";
 import { UTC_NAMES, zoneOffsetMs } from "./zones.ts";
 
 /** A type of kind `time`. */

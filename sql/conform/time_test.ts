@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { type DateType, dateReader, type TimeType, timeReader } from "./time.ts";
-import { readType } from "./types.ts";
+import { readType } from "./column_type.ts";
 
 const at = (text: string) => ({ ms: Date.parse(text) });
 

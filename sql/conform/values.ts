@@ -18,7 +18,7 @@ import {
   textPattern,
 } from "./grammar.ts";
 import { type DateType, dateReader, type TimeType, timeReader } from "./time.ts";
-import type { ColumnType } from "./types.ts";
+import type { ColumnType } from "./column_type.ts";
 
 /** Says why a value is not one of the type; undefined: it is. */
 export type Check = (node: Node, text: string) => string | undefined;

@@ -6,6 +6,9 @@ partitions: 4
 key: flight_id
 event_time: departed_at
 unknown: reject
+# An endless demo at 50 events/s appends about 650 MB a day: the log keeps one day, and of a faster one
+# at most 1 GiB in each partition (four times the 3 million flights). The table keeps everything.
+retention: { age: 1 day, size: 1 GiB }
 ---*/
 CREATE TABLE ods.flight (
   flight_id String COMMENT 'loop and number: unique for every departure',

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { readType } from "./types.ts";
+import { readType } from "./column_type.ts";
 
 describe("readType()", () => {
   test.each([

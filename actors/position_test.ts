@@ -1,0 +1,185 @@
+/**
+ * Positions: where an owner goes on, for everything that log and ledger can say.
+ *
+ * @module
+ */
+import { describe, expect, test } from "bun:test";
+import type { Commit } from "@weir/connectors";
+import { encodeMark, type Intent, type LastRecord, type Mark } from "./intent.ts";
+import { type Known, type LedgerPosition, lastKnown, locate } from "./position.ts";
+
+const last = (offset: number, crc = 7): LastRecord => ({ offset, timestampMs: 1_000 + offset, crc });
+const intent = (from: number, to: number, epoch = 1): Intent => ({
+  epoch,
+  catalog: 1,
+  atMs: 5,
+  ranges: [
+    { partition: 0, from: 3, to: 9, rows: 6, crc: 1 },
+    { partition: 2, from, to, rows: to - from, crc: 2 },
+  ],
+});
+const commit = (offset: number, mark: Partial<Mark> = {}): Commit => ({
+  partition: 2,
+  offset,
+  metadata: encodeMark({ epoch: 1, last: offset === 0 ? undefined : last(offset - 1), intent: undefined, ...mark }),
+});
+const foreign = (offset: number): Commit => ({ partition: 2, offset, metadata: "somebody else's" });
+const ledger = (next: number, epoch = 1): LedgerPosition => ({ partition: 2, epoch, next, last: last(next - 1) });
+
+describe("lastKnown()", () => {
+  test.each<[string, Commit | undefined, LedgerPosition | undefined, LastRecord | undefined]>([
+    ["nothing of a new partition", undefined, undefined, undefined],
+    ["the commit's without a ledger", commit(10), undefined, last(9)],
+    ["the ledger's without a commit", undefined, ledger(10), last(9)],
+    ["the ledger's beside a foreign commit", foreign(50), ledger(10), last(9)],
+    ["the ledger's beside a commit that has none", commit(0), ledger(10), last(9)],
+    ["nothing of a foreign commit", foreign(50), undefined, undefined],
+    ["the commit's if both are as far", commit(10, { last: last(9, 1) }), ledger(10), last(9, 1)],
+    ["the commit's if it is further", commit(12), ledger(10), last(11)],
+    ["the ledger's if it is further", commit(10), ledger(12), last(11)],
+    ["the commit's of a newer epoch", commit(2, { epoch: 2 }), ledger(12), last(1)],
+    ["the ledger's of a newer epoch", commit(20), ledger(3, 2), last(2)],
+  ])("is %s", (_, at, kept, expected) => {
+    expect(lastKnown(at, kept)).toEqual(expected);
+  });
+});
+
+const place = (offset: number, more: object = {}) => ({
+  kind: "place",
+  partition: 2,
+  offset,
+  epoch: 1,
+  last: undefined,
+  intent: undefined,
+  ...more,
+});
+const stopped = (note: string) => ({ kind: "stopped", partition: 2, note: expect.stringContaining(note) });
+
+/** What is known of partition 2 of topic `t`, which holds offsets [5, 100) unless said otherwise. */
+const known = (what: Partial<Known> & { earliest?: number; latest?: number }): Known => ({
+  topic: "t",
+  commit: what.commit,
+  ledger: what.ledger,
+  range: { partition: 2, earliest: what.earliest ?? 5, latest: what.latest ?? 100 },
+  held: what.held,
+});
+
+describe("locate()", () => {
+  test.each<[string, Known, object]>([
+    ["a new partition begins at the earliest offset", known({}), place(5)],
+    ["a commit goes on", known({ commit: commit(10), held: last(9) }), place(10, { last: last(9) })],
+    [
+      "a commit at the log's end goes on",
+      known({ commit: commit(100), held: last(99) }),
+      place(100, { last: last(99) }),
+    ],
+    ["a commit whose last record is gone goes on", known({ commit: commit(5) }), place(5, { last: last(4) })],
+    ["a commit before the first batch goes on", known({ commit: commit(0), earliest: 0 }), place(0)],
+    [
+      "a missing commit resumes from the ledger",
+      known({ ledger: ledger(30), held: last(29) }),
+      place(30, { last: last(29) }),
+    ],
+    [
+      "a commit behind the ledger resumes from the ledger",
+      known({ commit: commit(10), ledger: ledger(30), held: last(29) }),
+      place(30, { last: last(29) }),
+    ],
+    [
+      "a commit before the ledger stays",
+      known({ commit: commit(40), ledger: ledger(30), held: last(39) }),
+      place(40, { last: last(39) }),
+    ],
+    ["a foreign commit is a position", known({ commit: foreign(20) }), place(20)],
+    [
+      "a foreign commit behind the ledger is none",
+      known({ commit: foreign(20), ledger: ledger(30) }),
+      place(30, { last: last(29) }),
+    ],
+    [
+      "an open intent is recovered at its commit",
+      known({ commit: commit(10, { intent: intent(10, 20) }) }),
+      place(10, { last: last(9), intent: intent(10, 20) }),
+    ],
+    [
+      "an open intent is recovered although its marker is there",
+      known({ commit: commit(10, { intent: intent(10, 20) }), ledger: ledger(20) }),
+      place(10, { last: last(19), intent: intent(10, 20) }),
+    ],
+    [
+      "the intent of a first batch is recovered",
+      known({ commit: commit(0, { intent: intent(0, 20) }), earliest: 0 }),
+      place(0, { intent: intent(0, 20) }),
+    ],
+    [
+      "an intent that the ledger has left behind is over",
+      known({ commit: commit(10, { intent: intent(10, 20) }), ledger: ledger(40) }),
+      place(40, { last: last(39) }),
+    ],
+  ])("%s", (_, input, expected) => {
+    expect(locate(input)).toEqual(expected as never);
+  });
+
+  test.each<[string, Known, object]>([
+    [
+      "the newest of both is taken",
+      known({ commit: commit(10, { epoch: 3 }), ledger: ledger(50, 2) }),
+      place(10, { epoch: 3, last: last(9) }),
+    ],
+    [
+      "a commit of an old epoch does not count",
+      known({ commit: commit(60), ledger: ledger(10, 2) }),
+      place(10, { epoch: 2, last: last(9) }),
+    ],
+    [
+      "an intent of an old epoch is dead",
+      known({ commit: commit(6, { intent: intent(6, 20) }), ledger: ledger(10, 2) }),
+      place(10, { epoch: 2, last: last(9) }),
+    ],
+    ["a topic that ends before the position was recreated", known({ commit: commit(200) }), place(5, { epoch: 2 })],
+    ["a topic that ends before the ledger was recreated", known({ ledger: ledger(200, 4) }), place(5, { epoch: 5 })],
+    ["another checksum means recreated", known({ commit: commit(10), held: last(9, 8) }), place(5, { epoch: 2 })],
+    [
+      "another time means recreated",
+      known({ commit: commit(10), held: { ...last(9), timestampMs: 1 } }),
+      place(5, { epoch: 2 }),
+    ],
+    [
+      "an empty topic after a position was recreated",
+      known({ commit: commit(10), earliest: 0, latest: 0 }),
+      place(0, { epoch: 2 }),
+    ],
+  ])("epochs: %s", (_, input, expected) => {
+    expect(locate(input)).toEqual(expected as never);
+  });
+
+  test.each<[string, Known, object]>([
+    [
+      "recreated while a batch was open",
+      known({ commit: commit(10, { intent: intent(10, 20) }), held: last(9, 8) }),
+      stopped("Cannot go on with t/2: the topic was created anew while a batch was open."),
+    ],
+    [
+      "recreated and shorter while a batch was open",
+      known({ commit: commit(10, { intent: intent(10, 20) }), earliest: 0, latest: 3 }),
+      stopped("created anew while a batch was open"),
+    ],
+    [
+      "records between position and log are gone",
+      known({ commit: commit(10), earliest: 30 }),
+      stopped("records 10 to 29 are no longer in the log."),
+    ],
+    [
+      "records behind the ledger's position are gone",
+      known({ ledger: ledger(10), earliest: 11 }),
+      stopped("records 10 to 10 are no longer in the log."),
+    ],
+    [
+      "an open intent's records are gone",
+      known({ commit: commit(10, { intent: intent(10, 20) }), earliest: 11 }),
+      stopped("records 10 to 10 are no longer in the log."),
+    ],
+  ])("stops: %s", (_, input, expected) => {
+    expect(locate(input)).toEqual(expected as never);
+  });
+});

@@ -1,0 +1,326 @@
+/**
+ * `bench ingest`: how fast events become rows, on the flights source with 3 million real flights.
+ *
+ *   log ──▶ ods           the log is filled first, then the door opens on it
+ *   POST ──▶ log ──▶ ods  a load process on the same cores; accepted means durable
+ *   every run ends in the audit: accepted = stored + quarantined, each row once
+ *
+ * @module
+ */
+import { join } from "node:path";
+import {
+  clickHouseWarehouse,
+  embeddedClickHouse,
+  Log,
+  partitionOf,
+  RecordWriter,
+  sqliteLog,
+  Warehouse,
+} from "@weir/connectors";
+import { flights3mPath, flights3mQuery, projectDir } from "@weir/flights";
+import { Effect } from "effect";
+import { type DoorProcess, startProcess, temporaryFolder, until } from "../door_process.ts";
+import type { LoadOptions, LoadResult } from "./load.ts";
+import type { Figure } from "./main.ts";
+
+interface How {
+  readonly seconds: number;
+  readonly minutes: number;
+  readonly say: (text: string) => void;
+}
+
+const ROWS = 3_000_000;
+const PARTITIONS = 4;
+const LOAD = new URL("./load.ts", import.meta.url).pathname;
+
+/** Runs the whole bench. */
+export async function ingest({ seconds, minutes, say }: How): Promise<readonly Figure[]> {
+  const folder = temporaryFolder("bench");
+  const figures: Figure[] = [];
+  const add = (figure: Figure) => {
+    figures.push(figure);
+    say(`  ${figure.name}: ${figure.value} ${figure.unit}`);
+  };
+  try {
+    say(`preparing ${ROWS} flights`);
+    const file = join(folder.path, "flights.ndjson");
+    const raw = await prepare(folder.path, file);
+    add({ name: "raw insert of the same rows", value: raw, unit: "rows/s" });
+    await logToTable(folder.path, { file, raw, add });
+    for (const fsyncDelayMs of [0, 2]) await posts(folder.path, { file, seconds, fsyncDelayMs, add });
+    if (minutes > 0) await steady(folder.path, { file, minutes, add });
+    return figures;
+  } finally {
+    folder.remove();
+  }
+}
+
+/** Writes the flights as NDJSON and measures the plain insert of these bytes: no validation, no exactly-once. */
+async function prepare(dir: string, file: string): Promise<number> {
+  const program = Effect.gen(function* () {
+    const { connection } = yield* embeddedClickHouse({ dataDir: join(dir, "raw") });
+    return yield* Effect.provide(measureRaw(file), clickHouseWarehouse(connection));
+  });
+  return await Effect.runPromise(Effect.scoped(program));
+}
+
+const measureRaw = Effect.fnUntraced(function* (file: string) {
+  const warehouse = yield* Warehouse;
+  const stream = yield* warehouse.stream({
+    account: "admin",
+    sql: flights3mQuery(flights3mPath),
+    format: "JSONEachRow",
+    queryId: "bench",
+    params: {},
+    settings: {},
+  });
+  yield* Effect.promise(() => Bun.write(file, new Response(stream)));
+  const bytes = new Uint8Array(yield* Effect.promise(() => Bun.file(file).arrayBuffer()));
+  yield* warehouse.command("admin", "CREATE DATABASE IF NOT EXISTS raw ENGINE = Atomic");
+  const rates: number[] = [];
+  for (let run = 0; run < 3; run++) {
+    yield* warehouse.command(
+      "admin",
+      `CREATE TABLE raw.flight${run} (flight_id String, departed_at DateTime64(3, 'UTC'), origin LowCardinality(String), destination LowCardinality(String), distance UInt32, delay Int32)
+       ENGINE = MergeTree PARTITION BY toYYYYMM(departed_at) ORDER BY departed_at`,
+    );
+    const startedMs = performance.now();
+    for (let at = 0; at < bytes.length; ) {
+      const end = Math.min(bytes.length, bytes.indexOf(0x0a, Math.min(bytes.length - 1, at + 28 * 2 ** 20)) + 1);
+      const settings = { date_time_input_format: "best_effort", async_insert: 0, max_insert_threads: 1 };
+      yield* warehouse.insert({
+        statement: `INSERT INTO raw.flight${run} FORMAT JSONEachRow`,
+        body: [bytes.subarray(at, end)],
+        settings,
+      });
+      at = end;
+    }
+    rates.push(ROWS / ((performance.now() - startedMs) / 1000));
+  }
+  return Math.round(median(rates));
+});
+
+interface LogRun {
+  readonly file: string;
+  readonly raw: number;
+  readonly add: (figure: Figure) => void;
+}
+
+/** Fills the log before the door opens, then measures from the first landed batch's announcement to the last marker. */
+async function logToTable(dir: string, { file, raw, add }: LogRun): Promise<void> {
+  const rates: number[] = [];
+  for (let run = 0; run < 3; run++) {
+    const dataDir = join(dir, `log${run}`);
+    await fillLog(dataDir, file);
+    const door = await startProcess({ dataDir, projectDir });
+    const startedMs = performance.now();
+    await until("landing the log", () => storedRows(door), { holds: (rows) => rows >= ROWS, withinMs: 120_000 });
+    rates.push(ROWS / ((performance.now() - startedMs) / 1000));
+    await audit(door, ROWS);
+    await door.stop();
+  }
+  const rate = Math.round(median(rates));
+  add({ name: "log to ods", value: rate, unit: "rows/s", target: { value: 800_000, is: "at least" } });
+  add({
+    name: "log to ods, of the raw insert",
+    value: Math.round((rate / raw) * 100) / 100,
+    unit: "",
+    target: { value: 0.5, is: "at least" },
+  });
+}
+
+async function fillLog(dataDir: string, file: string): Promise<void> {
+  const bytes = new Uint8Array(await Bun.file(file).arrayBuffer());
+  const fill = Effect.gen(function* () {
+    const log = yield* Log;
+    yield* log.createTopic({ name: "flight", partitions: PARTITIONS, retention: {} });
+    for (let at = 0; at < bytes.length; ) {
+      const writers = Array.from({ length: PARTITIONS }, () => new RecordWriter(1 << 20));
+      for (let count = 0; count < 20_000 && at < bytes.length; count++) {
+        const end = bytes.indexOf(0x0a, at);
+        const keyStart = bytes.indexOf(0x22, at + 12) + 1;
+        const keyEnd = bytes.indexOf(0x22, keyStart);
+        const partition = partitionOf(bytes, { start: keyStart, end: keyEnd, partitions: PARTITIONS });
+        writers[partition].addSlice(bytes, {
+          keyStart,
+          keyEnd,
+          valueStart: at,
+          valueEnd: end,
+          timestampMs: Date.now(),
+        });
+        at = end + 1;
+      }
+      yield* log.append(
+        writers.flatMap((records, partition) => (records.count === 0 ? [] : [{ topic: "flight", partition, records }])),
+      );
+    }
+  });
+  await Effect.runPromise(Effect.scoped(Effect.provide(fill, sqliteLog({ dir: dataDir }))));
+}
+
+interface PostRun {
+  readonly file: string;
+  readonly seconds: number;
+  readonly fsyncDelayMs: number;
+  readonly add: (figure: Figure) => void;
+}
+
+/** Batches and single events over HTTP, then half of the batch load with the latency from accepted to queryable. */
+async function posts(dir: string, { file, seconds, fsyncDelayMs, add }: PostRun): Promise<void> {
+  const disk = fsyncDelayMs === 0 ? "" : `, fsync + ${fsyncDelayMs} ms`;
+  const door = await startProcess({
+    dataDir: join(dir, `post${fsyncDelayMs}`),
+    projectDir,
+    env: { WEIR_FSYNC_DELAY_MS: String(fsyncDelayMs) },
+  });
+  let accepted = 0;
+  const rates: number[] = [];
+  for (let run = 0; run < 3; run++) {
+    const startedMs = performance.now();
+    const batch = await load(door, { file, eventsPerRequest: 1_000, connections: 16, seconds });
+    accepted += batch.events;
+    await until("landing", () => storedRows(door), { holds: (rows) => rows >= accepted, withinMs: 120_000 });
+    rates.push(batch.events / ((performance.now() - startedMs) / 1000));
+  }
+  const rate = Math.round(median(rates));
+  add({
+    name: `POST of 1,000 flights each, to queryable${disk}`,
+    value: rate,
+    unit: "events/s",
+    target: { value: 350_000, is: "at least" },
+  });
+  const one = await load(door, { file, eventsPerRequest: 1, connections: 64, seconds });
+  accepted += one.events;
+  add({
+    name: `single events, 64 connections, each durable${disk}`,
+    value: Math.round(one.events / one.seconds),
+    unit: "events/s",
+    target: { value: 50_000, is: "at least" },
+  });
+  add({ name: `single events, p50 / p99 ${one.p50} / ${one.p99} ms${disk}`, value: one.p99, unit: "ms" });
+  await until("landing", () => storedRows(door), { holds: (rows) => rows >= accepted, withinMs: 120_000 });
+  const half = load(door, { file, eventsPerRequest: 1_000, connections: 8, seconds, rate: rate / 2 });
+  const [first, latencies] = await Promise.all([half, probe(door, half)]);
+  accepted += first.events + latencies.length;
+  add({
+    name: `accepted to queryable at ${Math.round(first.events / first.seconds)} events/s${disk}, p50`,
+    value: quantile(latencies, 0.5),
+    unit: "ms",
+    target: { value: 60, is: "at most" },
+  });
+  add({
+    name: `accepted to queryable at half load${disk}, p99`,
+    value: quantile(latencies, 0.99),
+    unit: "ms",
+    target: { value: 150, is: "at most" },
+  });
+  await until("landing", () => storedRows(door), { holds: (rows) => rows >= accepted, withinMs: 120_000 });
+  await audit(door, accepted);
+  add({
+    name: `door's memory after the runs${disk}`,
+    value: door.memoryMiB(),
+    unit: "MiB",
+    target: { value: 300, is: "at most" },
+  });
+  await door.stop();
+}
+
+/** Half load for minutes: memory must stay flat. */
+async function steady(
+  dir: string,
+  { file, minutes, add }: { file: string; minutes: number; add: (figure: Figure) => void },
+): Promise<void> {
+  const door = await startProcess({ dataDir: join(dir, "steady"), projectDir });
+  const running = load(door, { file, eventsPerRequest: 1_000, connections: 8, seconds: minutes * 60, rate: 150_000 });
+  const samples: number[] = [];
+  const timer = setInterval(() => samples.push(door.memoryMiB()), 1_000);
+  const { events } = await running;
+  clearInterval(timer);
+  await until("landing", () => storedRows(door), { holds: (rows) => rows >= events, withinMs: 120_000 });
+  await audit(door, events);
+  const third = Math.floor(samples.length / 3);
+  add({
+    name: `memory over ${minutes} minutes at 150,000 events/s, peak`,
+    value: Math.max(...samples),
+    unit: "MiB",
+    target: { value: 300, is: "at most" },
+  });
+  add({
+    name: "memory, last third against the middle third (medians)",
+    value: Math.round((median(samples.slice(-third)) / median(samples.slice(third, 2 * third))) * 100) / 100,
+    unit: "",
+  });
+  await door.stop();
+}
+
+/** Sends single events that wait until they can be queried, while `running` runs; milliseconds of each. */
+async function probe(door: DoorProcess, running: Promise<unknown>): Promise<number[]> {
+  let isRunning = true;
+  void running.then(() => {
+    isRunning = false;
+  });
+  const latencies: number[] = [];
+  for (let count = 0; isRunning; count++) {
+    const event = {
+      flight_id: `probe-${crypto.randomUUID()}`,
+      departed_at: "2001-03-01T12:00:00.000Z",
+      origin: "SFO",
+      destination: "LAX",
+      distance: 337,
+      delay: count,
+    };
+    const startedMs = performance.now();
+    const response = await door.post("/v1/ingest/flight?wait=1", JSON.stringify(event), {
+      "content-type": "application/json",
+    });
+    if (response.status !== 200) throw new Error(`The probe was answered ${response.status}: ${await response.text()}`);
+    latencies.push(performance.now() - startedMs);
+    await Bun.sleep(Math.random() * 40);
+  }
+  return latencies;
+}
+
+async function load(
+  door: DoorProcess,
+  options: Omit<LoadOptions, "host" | "port" | "path" | "token">,
+): Promise<LoadResult> {
+  const { hostname, port } = new URL(door.url);
+  const all: LoadOptions = {
+    ...options,
+    host: hostname,
+    port: Number(port),
+    path: "/v1/ingest/flight",
+    token: door.token,
+  };
+  const child = Bun.spawn([process.execPath, LOAD, JSON.stringify(all)], { stdout: "pipe", stderr: "inherit" });
+  const result = JSON.parse(await new Response(child.stdout).text()) as LoadResult;
+  if (result.failed > 0) throw new Error(`${result.failed} requests were not accepted`);
+  return result;
+}
+
+async function storedRows(door: DoorProcess): Promise<number> {
+  const [{ stored }] = await door.sql("SELECT sum(stored) AS stored FROM weir.batch WHERE statement = 'ods.flight'");
+  return Number(stored);
+}
+
+/** Every accepted event is exactly one row, and no two rows came from the same record. */
+async function audit(door: DoorProcess, accepted: number): Promise<void> {
+  const [{ rows, records }] = await door.sql(
+    "SELECT count() AS rows, uniqExact(_epoch, _partition, _offset) AS records FROM ods.flight",
+  );
+  const [{ quarantined }] = await door.sql("SELECT count() AS quarantined FROM weir.quarantine");
+  if (Number(rows) !== accepted || Number(records) !== accepted || Number(quarantined) !== 0) {
+    throw new Error(
+      `The audit failed: ${accepted} accepted, ${rows} rows, ${records} distinct records, ${quarantined} quarantined`,
+    );
+  }
+}
+
+function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+function quantile(values: readonly number[], q: number): number {
+  const sorted = [...values].sort((a, b) => a - b);
+  return Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0) * 10) / 10;
+}

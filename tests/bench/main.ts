@@ -1,0 +1,44 @@
+/**
+ * `bun run bench <name> [--json] [--seconds N] [--minutes N]`: measures on this machine and prints a table.
+ *
+ * @module
+ */
+import { parseArgs } from "node:util";
+import { ingest } from "./ingest.ts";
+
+/** One measured figure, with what was aimed at. */
+export interface Figure {
+  readonly name: string;
+  readonly value: number;
+  readonly unit: string;
+  /** The target, and whether more or less is better. */
+  readonly target?: { readonly value: number; readonly is: "at least" | "at most" };
+}
+
+const { values, positionals } = parseArgs({
+  args: process.argv.slice(2),
+  options: { json: { type: "boolean" }, seconds: { type: "string" }, minutes: { type: "string" } },
+  allowPositionals: true,
+});
+if (positionals[0] !== "ingest") {
+  console.error(
+    `Cannot run bench '${positionals[0] ?? ""}': there is no such bench. Run: bun run bench ingest [--seconds 10] [--minutes 5] [--json]`,
+  );
+  process.exit(2);
+}
+const say = (text: string) => (values.json ? console.error(text) : console.log(text));
+const figures = await ingest({ seconds: Number(values.seconds ?? 10), minutes: Number(values.minutes ?? 0), say });
+if (values.json) console.log(JSON.stringify({ bench: "ingest", figures }));
+else {
+  for (const { name, value, unit, target } of figures) {
+    const met =
+      target === undefined
+        ? ""
+        : (target.is === "at least" ? value >= target.value : value <= target.value)
+          ? "met"
+          : "not met";
+    console.log(
+      `${name.padEnd(64)} ${String(value).padStart(10)} ${unit.padEnd(10)} ${target === undefined ? "" : `${target.is} ${target.value}`.padEnd(18)} ${met}`,
+    );
+  }
+}

@@ -1,0 +1,84 @@
+/**
+ * The test wiring: a whole platform in this process, on a temporary folder, without a port.
+ *
+ *   openWorld ──layers──▶ Door ──app──▶ request() · sql() · post()
+ *
+ * The twin of `web/main.ts`.
+ *
+ * @module
+ */
+import { Refusals, refusalsLayer, Sources, sourcesLayer, warehouseLedger } from "@weir/actors";
+import {
+  clickHouseWarehouse,
+  embeddedClickHouse,
+  Log,
+  type SqliteLogOptions,
+  sqliteLog,
+  Warehouse,
+} from "@weir/connectors";
+import { app, Counters, type Door, Tokens } from "@weir/web";
+import { Effect, Layer, Logger, ManagedRuntime } from "effect";
+import { temporaryFolder } from "./door_process.ts";
+
+/** A platform under test. */
+export interface World {
+  readonly door: Door;
+  readonly token: string;
+  readonly request: (path: string, init?: RequestInit) => Promise<Response>;
+  /** Posts with the administrator's token. */
+  readonly post: (path: string, body: string | Uint8Array, headers?: Readonly<Record<string, string>>) => Promise<Response>;
+  readonly sql: <Row = Record<string, unknown>>(text: string) => Promise<readonly Row[]>;
+  /** Applies sources given as name → text. */
+  readonly apply: (sources: Readonly<Record<string, string>>) => Promise<void>;
+  readonly close: () => Promise<void>;
+}
+
+const TOKEN = "weir_test";
+
+/** Opens a platform on a temporary folder; `log` shortens or tightens the log. */
+export async function openWorld(log: Partial<SqliteLogOptions> = {}): Promise<World> {
+  const folder = temporaryFolder("world");
+  const engine = embeddedClickHouse({ dataDir: folder.path });
+  const warehouse = Layer.unwrap(Effect.map(engine, ({ connection }) => clickHouseWarehouse(connection)));
+  const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: folder.path, ...log }));
+  const parts = Layer.mergeAll(sourcesLayer, refusalsLayer).pipe(
+    Layer.provideMerge(warehouseLedger),
+    Layer.provideMerge(outside),
+    Layer.provide(Logger.layer([])),
+  );
+  const runtime = ManagedRuntime.make(parts);
+  const services = await runtime.runPromise(
+    Effect.gen(function* () {
+      return { log: yield* Log, warehouse: yield* Warehouse, sources: yield* Sources, refusals: yield* Refusals };
+    }),
+  );
+  const tokens = new Tokens([{ token: TOKEN, caller: { name: "admin", scopes: ["admin"] } }]);
+  const door: Door = { ...services, tokens, counters: new Counters(), run: (effect) => Effect.runPromiseExit(effect) };
+  const web = app(door);
+  const request: World["request"] = async (path, init) => web.request(path, init);
+  const post: World["post"] = (path, body, headers = {}) =>
+    request(path, { method: "POST", body, headers: { authorization: `Bearer ${TOKEN}`, ...headers } });
+  return {
+    door,
+    token: TOKEN,
+    request,
+    post,
+    sql: async <Row>(text: string) => {
+      const response = await post("/v1/sql", text);
+      const answer = (await response.json()) as { data: readonly Row[]; error?: { message: string } };
+      if (!response.ok) throw new Error(`${answer.error?.message} in: ${text}`);
+      return answer.data;
+    },
+    apply: async (sources) => {
+      const files = Object.entries(sources).map(([name, text]) => ({ path: `ods/${name}.sql`, text }));
+      const response = await post("/v1/admin/definitions", JSON.stringify({ files }), { "content-type": "application/json" });
+      const answer = (await response.json()) as { done?: boolean };
+      if (!answer.done) throw new Error(`The sources were not applied: ${JSON.stringify(answer)}`);
+    },
+    close: async () => {
+      await Effect.runPromise(services.sources.drain);
+      await runtime.dispose();
+      folder.remove();
+    },
+  };
+}

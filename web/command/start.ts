@@ -1,0 +1,136 @@
+/**
+ * `weir start`: the whole platform in one process, behind one door.
+ *
+ *   layers ──▶ sources brought up ──▶ project applied ──▶ door open ──signal──▶ door closed, owners drained, parts closed
+ *
+ * @module
+ */
+import { Refusals, Sources } from "@weir/actors";
+import { Log, type LogFailed, Warehouse } from "@weir/connectors";
+import { Cause, Effect, Exit, type Layer, ManagedRuntime } from "effect";
+import type { Config } from "../config.ts";
+import { Counters } from "../counters.ts";
+import type { Door } from "../door.ts";
+import { app } from "../mod.ts";
+import { readProject } from "../project.ts";
+import { adminToken, removeDoorFile, writeDoorFile } from "../secrets.ts";
+import { Tokens } from "../tokens.ts";
+
+/** The parts of a running platform. */
+export type Parts = Log | Warehouse | Sources | Refusals;
+
+/** A door that is open. */
+export interface RunningDoor {
+  readonly url: string;
+  readonly adminToken: string;
+  readonly door: Door;
+  /** Closes the door, lets the owners finish, closes the parts. */
+  readonly stop: () => Promise<void>;
+}
+
+/** Something that keeps the door from opening; the message says what to do. */
+export class StartFailed extends Error {
+  override readonly name = "StartFailed";
+}
+
+/** Largest body that the server takes in at all; routes have their own bounds below it. */
+const BODY_BYTES_MAX = 128 * 2 ** 20;
+
+/** Opens the door. `warn` hears what an operator should know, for example that the project was not applied. */
+export async function startDoor(
+  config: Config,
+  parts: Layer.Layer<Parts, unknown>,
+  warn: (message: string) => void,
+): Promise<RunningDoor> {
+  const token = tokenOf(config);
+  const runtime = ManagedRuntime.make(parts);
+  try {
+    const services = await runtime.runPromise(
+      Effect.gen(function* () {
+        return { log: yield* Log, warehouse: yield* Warehouse, sources: yield* Sources, refusals: yield* Refusals };
+      }),
+    );
+    const tokens = new Tokens([{ token, caller: { name: "admin", scopes: ["admin"] } }]);
+    const door: Door = {
+      ...services,
+      tokens,
+      counters: new Counters(),
+      takesAnyHost: !isLoopback(config.host),
+      run: (effect) => Effect.runPromiseExit(effect),
+    };
+    if (config.projectDir !== undefined) await applyProject(door, config.projectDir, warn);
+    const server = serve(config, door);
+    const url = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${server.port}`;
+    writeDoorFile(config.dataDir, { url, token, pid: process.pid });
+    const stop = async () => {
+      removeDoorFile(config.dataDir);
+      await server.stop();
+      await Effect.runPromise(services.sources.drain);
+      await runtime.dispose();
+    };
+    return { url, adminToken: token, door, stop };
+  } catch (error) {
+    await runtime.dispose().catch((second: unknown) => warn(`The parts did not close cleanly: ${messageOf(second)}`));
+    throw error instanceof StartFailed ? error : new StartFailed(messageOf(error));
+  }
+}
+
+/** True for addresses that only this machine can reach. */
+function isLoopback(host: string): boolean {
+  return host === "localhost" || host === "::1" || /^127(\.\d{1,3}){3}$/.test(host);
+}
+
+function tokenOf({ dataDir }: Config): string {
+  try {
+    return adminToken(dataDir);
+  } catch (error) {
+    throw new StartFailed(
+      `Cannot use the data directory '${dataDir}': ${messageOf(error)}. Name another one with --data.`,
+    );
+  }
+}
+
+function serve({ host, port }: Config, door: Door) {
+  const { fetch } = app(door);
+  try {
+    return Bun.serve({
+      hostname: host,
+      port,
+      fetch: (request, server) => fetch(request, { server }),
+      maxRequestBodySize: BODY_BYTES_MAX,
+      idleTimeout: 120,
+    });
+  } catch (error) {
+    const isTaken = (error as { code?: string }).code === "EADDRINUSE";
+    throw new StartFailed(
+      isTaken
+        ? `Cannot open the door: port ${port} is taken. Choose another with --port.`
+        : `Cannot open the door on ${host}:${port}: ${messageOf(error)}.`,
+    );
+  }
+}
+
+/** Applies the project unless that would be destructive or impossible; then it says so and serves what is there. */
+async function applyProject(door: Door, projectDir: string, warn: (message: string) => void): Promise<void> {
+  const exit = await door.run(
+    door.sources.apply(readProject(projectDir), { author: "start", dryRun: false, allowDestructive: false }),
+  );
+  if (!Exit.isSuccess(exit)) throw new StartFailed(messageOf(Cause.squash(exit.cause)));
+  const { changes, errors, done } = exit.value;
+  if (done) return;
+  for (const error of errors) warn(error.message);
+  for (const change of changes) {
+    if (change.kind === "refuse") warn(`ods.${change.source.name}: Cannot apply: ${change.reason}. ${change.hint}`);
+    if (change.kind === "rebuild" && change.isDestructive)
+      warn(
+        `ods.${change.source.name}: not applied, because it ${change.notes.join(", ")}. Run \`weir apply --allow-destructive\` if that is meant.`,
+      );
+  }
+  if (door.sources.all().length === 0)
+    throw new StartFailed(`Cannot start: nothing of '${projectDir}' could be applied, and nothing was applied before.`);
+  warn("The project was not applied; what was applied before is served.");
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String((error as LogFailed | undefined)?.message ?? error);
+}

@@ -1,0 +1,147 @@
+/**
+ * The guard: what every request passes before a route sees it.
+ *
+ *   request ──Host, Origin──▶ token (all of /v1) ──▶ strict path ──▶ route ──▶ headers, counters
+ *      └─ 421, 403               └─ 401               └─ 400        └─ 404, 405
+ *
+ * What must hold: nothing under /v1 is reached without a known token, however
+ * the path is written; a web page of another origin can change nothing.
+ *
+ * @module
+ */
+import type { Context, Hono, MiddlewareHandler } from "hono";
+import { routePath } from "hono/route";
+import type { Counters, Histogram } from "./counters.ts";
+import type { Door, DoorEnv } from "./door.ts";
+import { answerOf, Refusal } from "./errors.ts";
+import { mayDo } from "./tokens.ts";
+
+const HEADERS: Readonly<Record<string, string>> = {
+  "x-content-type-options": "nosniff",
+  "x-frame-options": "DENY",
+  "referrer-policy": "no-referrer",
+  "cross-origin-resource-policy": "same-origin",
+  "content-security-policy": "default-src 'none'; frame-ancestors 'none'",
+  "cache-control": "no-store",
+};
+
+const LOOPBACK_HOST = /^(?:localhost|127\.0\.0\.1|\[::1\])(?::\d{1,5})?$/i;
+/** No percent-encoding, no empty segment: routes consist of identifiers, so nothing else is ever needed. */
+const STRICT_PATH = /^\/$|^(?:\/[\w~.@:+,=-]+)+$/;
+const METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
+const PATH_CHARS_MAX = 2_048;
+
+/** Adds the security headers that a route did not set itself, and counts the request. */
+export function answered({ counters }: Door): MiddlewareHandler<DoorEnv> {
+  const timings = new Map<string, Timing>();
+  return async (c, next) => {
+    const startedAt = performance.now();
+    await next();
+    const { headers, status } = c.res;
+    for (const name in HEADERS) if (!headers.has(name)) headers.set(name, HEADERS[name]!);
+    const route = routePath(c, -1);
+    const key = `${c.req.method} ${route} ${status}`;
+    const timing = timings.get(key) ?? timingOf(counters, { method: c.req.method, route, status });
+    timings.set(key, timing);
+    timing.requests.add(1);
+    timing.seconds.observe((performance.now() - startedAt) / 1_000);
+  };
+}
+
+interface Timing {
+  readonly requests: { readonly add: (count: number) => void };
+  readonly seconds: Histogram;
+}
+
+function timingOf(counters: Counters, request: { method: string; route: string; status: number }): Timing {
+  const route = request.route === "*" || request.route === "/*" ? "none" : request.route;
+  const method = METHODS.includes(request.method as (typeof METHODS)[number]) ? request.method : "other";
+  return {
+    requests: counters.counter("weir_http_requests_total", { method, route, status: String(request.status) }),
+    seconds: counters.histogram("weir_http_request_seconds", { method, route }),
+  };
+}
+
+/** Refuses what did not come to this door by its own name, and changes asked for by web pages of other origins. */
+export function ownOrigin({ takesAnyHost = false }: Door): MiddlewareHandler<DoorEnv> {
+  return async (c, next) => {
+    const host = c.req.header("host") ?? hostOf(c.req.url);
+    if (!takesAnyHost && !LOOPBACK_HOST.test(host)) {
+      const hint = "Use localhost or 127.0.0.1, or start Weir with --host to open it to others.";
+      throw new Refusal(421, "wrong_host", "Cannot answer: this door is open on loopback only.", hint, "Host");
+    }
+    const origin = c.req.header("origin");
+    const isRead = c.req.method === "GET" || c.req.method === "HEAD";
+    if (origin !== undefined && !isRead && hostOf(origin) !== host) {
+      const hint = "Send it from a page of this door, or not from a browser.";
+      throw new Refusal(403, "cross_origin", "Cannot take requests from pages of another origin.", hint, "Origin");
+    }
+    await next();
+  };
+}
+
+function hostOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : "";
+}
+
+/** Lets nobody without a known token into /v1 or through a malformed path; then refuses the malformed path. */
+export function knownCaller({ tokens }: Door): MiddlewareHandler<DoorEnv> {
+  return async (c, next) => {
+    const path = rawPath(c.req.url);
+    const isStrict = path.length <= PATH_CHARS_MAX && STRICT_PATH.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path);
+    const caller = tokens.callerOf(c.req.header("authorization"));
+    if (caller === undefined && (!isStrict || path === "/v1" || path.startsWith("/v1/"))) {
+      const message = "Cannot let you in: the token is missing or unknown.";
+      throw new Refusal(401, "unauthorized", message, "Send `Authorization: Bearer <token>`.");
+    }
+    if (!isStrict) {
+      const hint = "Write it without empty segments and percent-encoding.";
+      throw new Refusal(400, "bad_path", "Cannot use the path: it is not in its plain form.", hint);
+    }
+    c.set("caller", caller);
+    await next();
+  };
+}
+
+/** The path as it was sent: Hono's own is decoded. */
+function rawPath(url: string): string {
+  const start = url.indexOf("/", url.indexOf("://") + 3);
+  const end = url.slice(start).search(/[?#]/);
+  return end < 0 ? url.slice(start) : url.slice(start, start + end);
+}
+
+/** Lets only callers with `scope` (or `admin`) through. */
+export function scoped(scope: string): MiddlewareHandler<DoorEnv> {
+  return async (c, next) => {
+    const caller = c.get("caller");
+    if (caller === undefined || !mayDo(caller, scope)) {
+      const hint = `Use a token with the scope ${scope}.`;
+      throw new Refusal(403, "forbidden", `Cannot do that: the token has not the scope ${scope}.`, hint);
+    }
+    await next();
+  };
+}
+
+/** Answers what no route took: 405 when the path exists with another method, else 404. */
+export function unrouted(app: Hono<DoorEnv>): (c: Context<DoorEnv>) => Response {
+  return (c) => {
+    const { path, method } = c.req;
+    const allowed = METHODS.filter((other) =>
+      app.router.match(other, path)[0].some(([[, route]]) => route.method !== "ALL"),
+    ).flatMap((other) => (other === "GET" ? ["GET", "HEAD"] : [other]));
+    if (allowed.length === 0) {
+      return answerOf(
+        new Refusal(
+          404,
+          "not_found",
+          "Cannot find that: there is no such route.",
+          "Check the path; the README lists the routes.",
+        ),
+      );
+    }
+    const message = `Cannot do ${method} here.`;
+    const answer = answerOf(new Refusal(405, "method_not_allowed", message, `Use ${allowed.join(", ")}.`));
+    answer.headers.set("allow", allowed.join(", "));
+    return answer;
+  };
+}

@@ -1,0 +1,268 @@
+/**
+ * The ingest door: events in, durable in the log, with a verdict for every element.
+ *
+ *   POST /v1/ingest/<source> ──body──▶ events ──scanner · judge──▶ records by key ──append──▶ 202
+ *                                                     └─refused──▶ answered, and kept in the quarantine
+ *
+ * What must hold: an event is acknowledged only after the log is durable; one
+ * bad element never takes the others with it; a repeated `Idempotency-Key`
+ * stores nothing and answers as the first time.
+ *
+ * @module
+ */
+import { isUtf8 } from "node:buffer";
+import type { RunningSource } from "@weir/actors";
+import { type Once, partitionOf, RecordWriter, type Write } from "@weir/connectors";
+import { Exit } from "effect";
+import { Hono } from "hono";
+import type { Door, DoorEnv } from "./door.ts";
+import { Refusal, refusalOf } from "./errors.ts";
+import { BrokenArray, cutJson, cutLines, type EventSpans } from "./events.ts";
+import { encodePosition } from "./position.ts";
+import { readBody } from "./request_body.ts";
+import { type Caller, mayDo } from "./tokens.ts";
+
+/** Bounds of one request. */
+export const INGEST_LIMITS = {
+  sentBytesMax: 32 * 2 ** 20,
+  bytesMax: 64 * 2 ** 20,
+  eventBytesMax: 2 ** 20,
+  /** Elements whose refusal is spelled out in the answer; all are counted. */
+  rejectedMax: 1_000,
+  waitMsMax: 60_000,
+  waitMs: 30_000,
+} as const;
+
+/** One element that was refused. */
+interface Rejected {
+  readonly index: number;
+  readonly column: string | null;
+  readonly reason: string;
+}
+
+/** What became of a request's events before the log is asked. */
+interface Sorted {
+  readonly writes: Write[];
+  readonly accepted: number;
+  readonly rejected: readonly Rejected[];
+  readonly rejectedTotal: number;
+}
+
+const JSON_TYPES = new Set(["application/json", "application/x-ndjson", "application/ndjson", "application/jsonl"]);
+const ENCODER = new TextEncoder();
+const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+/** The route `POST /v1/ingest/<source>`. */
+export function ingest(door: Door): Hono<DoorEnv> {
+  const app = new Hono<DoorEnv>();
+  app.post("/:source", async (c) => {
+    const running = authorised(door, { caller: c.get("caller"), name: c.req.param("source") });
+    const type = (c.req.header("content-type") ?? "").split(";", 1)[0].trim().toLowerCase();
+    if (!JSON_TYPES.has(type)) {
+      throw new Refusal(
+        415,
+        "unsupported_media_type",
+        `Cannot take the body: its type is '${type.slice(0, 60)}'.`,
+        "Send application/json (an object or an array) or application/x-ndjson (one object a line).",
+      );
+    }
+    const bytes = await readBody(c.req.raw, INGEST_LIMITS);
+    const sorted = sort(door, running, { bytes, spans: cut(bytes, type), nowMs: Date.now() });
+    return append(door, running, { sorted, bytes, key: c.req.header("idempotency-key"), wait: c.req.query("wait") });
+  });
+  return app;
+}
+
+function authorised(door: Door, { caller, name }: { caller: Caller | undefined; name: string }): RunningSource {
+  if (caller === undefined || !mayDo(caller, `ingest:${name}`)) {
+    const hint = `Use a token with the scope ingest:${name.slice(0, 100)}.`;
+    throw new Refusal(
+      403,
+      "forbidden",
+      `Cannot take events: the token may not write to '${name.slice(0, 100)}'.`,
+      hint,
+    );
+  }
+  const running = door.sources.get(name);
+  if (running !== undefined) return running;
+  const known = door.sources.all().map(({ applied }) => applied.source.name);
+  throw new Refusal(
+    404,
+    "unknown_source",
+    `Cannot take events: there is no source '${name.slice(0, 100)}'.`,
+    known.length === 0 ? "Apply a definition first." : `Known sources: ${known.slice(0, 20).join(", ")}.`,
+  );
+}
+
+function cut(bytes: Uint8Array, type: string): EventSpans {
+  if (type !== "application/json") return cutLines(bytes);
+  try {
+    return cutJson(bytes);
+  } catch (error) {
+    if (!(error instanceof BrokenArray)) throw error;
+    throw new Refusal(
+      400,
+      "not_json",
+      `Cannot read the body: ${error.message} (byte ${error.offset}).`,
+      "Send one JSON object, or an array of objects; for one object a line use application/x-ndjson.",
+    );
+  }
+}
+
+/** Judges every event and packs the good ones by partition. */
+function sort(
+  door: Door,
+  running: RunningSource,
+  { bytes, spans, nowMs }: { bytes: Uint8Array; spans: EventSpans; nowMs: number },
+): Sorted {
+  const { conform, partitions, applied } = running;
+  const { scanner } = conform;
+  const { topic, name } = applied.source;
+  const writers: (RecordWriter | undefined)[] = new Array(partitions);
+  const rejected: Rejected[] = [];
+  const allUtf8 = isUtf8(bytes);
+  const keyless = Math.floor(Math.random() * partitions);
+  let rejectedTotal = 0;
+  let accepted = 0;
+  const refuse = (index: number, column: string | undefined, reason: string) => {
+    rejectedTotal += 1;
+    if (rejected.length < INGEST_LIMITS.rejectedMax) rejected.push({ index, column: column ?? null, reason });
+    const raw = bytes.subarray(spans[2 * index], spans[2 * index + 1]);
+    door.refusals.offer({ source: name, topic, column: column ?? "", reason, raw, timestampMs: nowMs });
+  };
+  const bytesHint = spans.length === 2 ? bytes.length + 64 : Math.ceil((bytes.length * 1.3) / partitions);
+  const writerOf = (partition: number) => (writers[partition] ??= new RecordWriter(bytesHint));
+  for (let index = 0; 2 * index < spans.length; index++) {
+    const start = spans[2 * index];
+    const end = spans[2 * index + 1];
+    if (end - start > INGEST_LIMITS.eventBytesMax) {
+      refuse(index, undefined, `the event has ${end - start} bytes; at most ${INGEST_LIMITS.eventBytesMax} are taken`);
+      continue;
+    }
+    if (allUtf8 && scanner.scan(bytes, start, end, nowMs)) {
+      const { keyStart, keyEnd } = scanner;
+      const partition = keyStart < 0 ? keyless : partitionOf(bytes, { start: keyStart, end: keyEnd, partitions });
+      writerOf(partition).addSlice(bytes, { keyStart, keyEnd, valueStart: start, valueEnd: end, timestampMs: nowMs });
+      accepted += 1;
+      continue;
+    }
+    const verdict = judge(running, { raw: bytes.subarray(start, end), nowMs });
+    if (!verdict.ok) {
+      refuse(index, verdict.column, verdict.reason);
+      continue;
+    }
+    const key = verdict.key === undefined ? null : ENCODER.encode(verdict.key);
+    const partition = key === null ? keyless : partitionOf(key, { start: 0, end: key.length, partitions });
+    writerOf(partition).add({ key, value: bytes.subarray(start, end), timestampMs: nowMs });
+    accepted += 1;
+  }
+  const writes = writers.flatMap((records, partition) =>
+    records === undefined ? [] : [{ topic, partition, records }],
+  );
+  return { writes, accepted, rejected, rejectedTotal };
+}
+
+function judge({ conform }: RunningSource, { raw, nowMs }: { raw: Uint8Array; nowMs: number }) {
+  let text: string;
+  try {
+    text = DECODER.decode(raw);
+  } catch {
+    // A fatal decoder throws for exactly one reason.
+    return { ok: false, column: undefined, reason: "the event is not valid UTF-8" } as const;
+  }
+  return conform.judge(text, nowMs);
+}
+
+interface Asked {
+  readonly sorted: Sorted;
+  readonly bytes: Uint8Array;
+  readonly key: string | undefined;
+  readonly wait: string | undefined;
+}
+
+/** Appends what was accepted and answers; with `wait` only when it can be queried. */
+async function append(door: Door, running: RunningSource, { sorted, bytes, key, wait }: Asked): Promise<Response> {
+  const { name } = running.applied.source;
+  const { counters } = door;
+  counters.add("weir_events_rejected_total", { source: name }, sorted.rejectedTotal);
+  const once = onceOf(name, { key, bytes, sorted });
+  if (sorted.accepted === 0) return nothingAccepted(sorted);
+  const exit = await door.run(door.log.append(sorted.writes, once));
+  if (!Exit.isSuccess(exit)) throw refusalOf(exit.cause);
+  const { appended, repeated, answer } = exit.value;
+  const said = repeated && answer !== undefined ? (JSON.parse(answer) as Answered) : answered(sorted);
+  counters.add(
+    repeated ? "weir_events_duplicate_total" : "weir_events_accepted_total",
+    { source: name },
+    said.accepted,
+  );
+  const position = new Map(appended.map(({ partition, first, count }) => [partition, first + count]));
+  const body = {
+    accepted: repeated ? 0 : said.accepted,
+    duplicates: repeated ? said.accepted : 0,
+    rejected: said.rejected,
+    ...(said.rejected_total > said.rejected.length ? { rejected_total: said.rejected_total } : {}),
+    position: encodePosition(name, position),
+  };
+  if (wait === undefined || wait === "0") return Response.json(body, { status: 202 });
+  const seen = await door.run(
+    door.sources.visible.wait(running.target.statement, { position, waitMs: waitMsOf(wait) }),
+  );
+  const visible = Exit.isSuccess(seen) && seen.value;
+  return Response.json({ ...body, visible }, { status: visible ? 200 : 202 });
+}
+
+interface Answered {
+  readonly accepted: number;
+  readonly rejected: readonly Rejected[];
+  readonly rejected_total: number;
+}
+
+function answered({ accepted, rejected, rejectedTotal }: Sorted): Answered {
+  return { accepted, rejected, rejected_total: rejectedTotal };
+}
+
+function nothingAccepted({ rejected, rejectedTotal }: Sorted): Response {
+  if (rejectedTotal === 0)
+    return Response.json({ accepted: 0, duplicates: 0, rejected: [], position: null }, { status: 202 });
+  const [first] = rejected;
+  const error = {
+    code: "nothing_accepted",
+    message: `Cannot take the ${rejectedTotal === 1 ? "event" : "events"}: ${first.column === null ? "" : `${first.column}: `}${first.reason}.`,
+    hint: "Correct the elements named in `rejected` and send them again.",
+    at: first.column === null ? `/${first.index}` : `/${first.index}/${first.column}`,
+  };
+  const total = rejectedTotal > rejected.length ? { rejected_total: rejectedTotal } : {};
+  return Response.json({ error, accepted: 0, duplicates: 0, rejected, ...total, position: null }, { status: 422 });
+}
+
+function onceOf(
+  source: string,
+  { key, bytes, sorted }: { key: string | undefined; bytes: Uint8Array; sorted: Sorted },
+): Once | undefined {
+  if (key === undefined) return undefined;
+  if (!/^[\x21-\x7e]{1,200}$/.test(key)) {
+    throw new Refusal(
+      400,
+      "bad_idempotency_key",
+      "Cannot use the Idempotency-Key: it must be 1 to 200 printable characters without spaces.",
+      "Send a UUID, for example.",
+    );
+  }
+  const fingerprint = new Bun.CryptoHasher("sha256").update(bytes).digest("base64url");
+  return { key: `${source}\n${key}`, fingerprint, answer: JSON.stringify(answered(sorted)) };
+}
+
+/** `wait=1` waits as long as usual, `wait=<milliseconds>` that long. */
+function waitMsOf(wait: string): number {
+  if (wait === "1" || wait === "true") return INGEST_LIMITS.waitMs;
+  const ms = Number(wait);
+  if (Number.isInteger(ms) && ms > 0 && ms <= INGEST_LIMITS.waitMsMax) return ms;
+  throw new Refusal(
+    400,
+    "bad_parameter",
+    `Cannot use wait=${wait.slice(0, 40)}.`,
+    `Say wait=1, or milliseconds up to ${INGEST_LIMITS.waitMsMax}.`,
+    "wait",
+  );
+}

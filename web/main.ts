@@ -1,0 +1,31 @@
+#!/usr/bin/env bun
+/**
+ * The one wiring file: which parts make a platform, and which command runs.
+ *
+ *   bun web/main.ts <command> [flags]
+ *
+ * @module
+ */
+import { refusalsLayer, sourcesLayer, warehouseLedger } from "@weir/actors";
+import { clickHouseWarehouse, embeddedClickHouse, externalConnection, sqliteLog } from "@weir/connectors";
+import { Effect, Layer, Logger } from "effect";
+import { run } from "./command/mod.ts";
+import type { Parts } from "./command/start.ts";
+import type { Config } from "./config.ts";
+
+/** Everything behind the door, as configured. */
+export function parts(config: Config): Layer.Layer<Parts, unknown> {
+  const { dataDir, clickHouseUrl, fsyncDelayMs } = config;
+  const warehouse =
+    clickHouseUrl === undefined
+      ? Layer.unwrap(Effect.map(embeddedClickHouse({ dataDir }), ({ connection }) => clickHouseWarehouse(connection)))
+      : Layer.unwrap(Effect.sync(() => clickHouseWarehouse(externalConnection(clickHouseUrl))));
+  const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: dataDir, fsyncDelayMs }));
+  return Layer.mergeAll(sourcesLayer, refusalsLayer).pipe(
+    Layer.provideMerge(warehouseLedger),
+    Layer.provideMerge(outside),
+    Layer.provide(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])),
+  );
+}
+
+if (import.meta.main) process.exitCode = await run(process.argv.slice(2), parts);

@@ -1,0 +1,37 @@
+/**
+ * web: the door. HTTP in, the rooms below out; no business rule lives here.
+ *
+ *   request ──guard──▶ /v1/ingest · /v1/sql · /v1/admin · health ──▶ answer, or {"error":{…}}
+ *
+ * @module
+ */
+import { Effect } from "effect";
+import { Hono } from "hono";
+import { admin } from "./admin.ts";
+import type { Door, DoorEnv } from "./door.ts";
+import { answerOf, refusalOfError } from "./errors.ts";
+import { answered, knownCaller, ownOrigin, unrouted } from "./guard.ts";
+import { health } from "./health.ts";
+import { ingest } from "./ingest.ts";
+import { sql } from "./sql.ts";
+
+export { Counters } from "./counters.ts";
+export type { Door } from "./door.ts";
+export { Tokens } from "./tokens.ts";
+
+/** The whole door: the guard, then one route file per resource. */
+export function app(door: Door): Hono<DoorEnv> {
+  const app = new Hono<DoorEnv>();
+  app.onError(async (error) => {
+    const refusal = refusalOfError(error);
+    if (refusal.code === "internal") await door.run(Effect.logError("a request failed unexpectedly", error));
+    return answerOf(refusal);
+  });
+  app.use(answered(door), ownOrigin(door), knownCaller(door));
+  app.route("/v1/ingest", ingest(door));
+  app.route("/v1/sql", sql(door));
+  app.route("/v1/admin", admin(door));
+  app.route("/", health(door));
+  app.notFound(unrouted(app));
+  return app;
+}

@@ -1,0 +1,48 @@
+/**
+ * Secrets on disk: the administrator's token, and how local commands find the door.
+ *
+ *   start ──▶ <data>/admin_token (0600, made once) · <data>/door.json (0600, url + token + pid)
+ *
+ * @module
+ */
+import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+
+const doorSchema = z.object({ url: z.url(), token: z.string(), pid: z.number() });
+
+/** How to reach a running door. */
+export type DoorFile = z.output<typeof doorSchema>;
+
+/** The administrator's token of a data directory; made at the first start. */
+export function adminToken(dataDir: string): string {
+  const path = join(dataDir, "admin_token");
+  if (existsSync(path)) {
+    chmodSync(path, 0o600);
+    return readFileSync(path, "utf8").trim();
+  }
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+  const token = `weir_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")}`;
+  writeFileSync(path, `${token}\n`, { mode: 0o600 });
+  return token;
+}
+
+/** Tells local commands where the door is. */
+export function writeDoorFile(dataDir: string, door: DoorFile): void {
+  const path = join(dataDir, "door.json");
+  rmSync(path, { force: true });
+  writeFileSync(path, `${JSON.stringify(door)}\n`, { mode: 0o600 });
+}
+
+/** Takes the word back when the door closes. */
+export function removeDoorFile(dataDir: string): void {
+  rmSync(join(dataDir, "door.json"), { force: true });
+}
+
+/** What `start` left for local commands; undefined if no door was opened on this data directory. */
+export function readDoorFile(dataDir: string): DoorFile | undefined {
+  const path = join(dataDir, "door.json");
+  if (!existsSync(path)) return undefined;
+  const parsed = doorSchema.safeParse(JSON.parse(readFileSync(path, "utf8")));
+  return parsed.success ? parsed.data : undefined;
+}

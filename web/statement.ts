@@ -1,0 +1,152 @@
+/**
+ * What an operator's SQL may be: one statement that reads, without its own format.
+ *
+ *   text ──tokens──▶ first word reads? ──▶ no FORMAT, no `file` ──▶ engine (readonly=1)
+ *
+ * The engine's `readonly=1` refuses writes, DDL, settings and table functions
+ * that reach outside. Left to this file is what it lets through: KILL, USE,
+ * INSERT … FORMAT, an answer in another format than the door frames, and the
+ * scalar function `file`, which reads any file of the machine. Where
+ * ClickHouse's lexer could see other tokens than this one, the text is refused.
+ * This is a guard for the administrator; SQL of others needs an allow list.
+ *
+ * @module
+ */
+import { Refusal } from "./errors.ts";
+
+interface Token {
+  readonly kind: "word" | "quoted" | "string" | "number" | "symbol";
+  readonly text: string;
+  readonly start: number;
+}
+
+const READING: ReadonlySet<string> = new Set([
+  ...["SELECT", "WITH", "FROM", "SHOW", "DESCRIBE", "DESC", "EXPLAIN", "EXISTS"],
+]);
+const PATTERN =
+  /(?<space>\s+|--[^\n]*|#[ !][^\n]*|\/\/[^\n]*)|(?<open>\/\*)|(?<heredoc>\$\w*\$)|(?<word>[A-Za-z_][\w$]*)|(?<quote>[`"'])|(?<number>\d[\w.]*)|(?<symbol>.)/sy;
+
+/** Throws a Refusal unless `sql` is one statement that reads and leaves its format to the door. */
+export function checkReading(sql: string, params: Readonly<Record<string, string>>): void {
+  const tokens = tokenize(sql);
+  const first = tokens.find(({ text }) => text !== "(");
+  if (first === undefined || !READING.has(first.text.toUpperCase())) {
+    const hint = "Send SELECT, WITH, SHOW, DESCRIBE, EXPLAIN or EXISTS. Tables are made by definitions: weir apply.";
+    throw refusal(sql, { start: first?.start ?? 0, message: "Cannot run the statement: it does not read.", hint });
+  }
+  const format = formatOf(tokens);
+  if (format !== undefined) {
+    const hint = "Leave FORMAT out; choose with ?format= or the Accept header.";
+    throw refusal(sql, { start: format.start, message: "Cannot run the statement: it names its own format.", hint });
+  }
+  refuseFile(sql, tokens);
+  const isNamed = tokens.some(({ text }) => text.toUpperCase() === "IDENTIFIER");
+  if (isNamed && Object.values(params).some(isFile)) {
+    const hint = "Use another name.";
+    throw new Refusal(400, "sql_refused", "Cannot use `file` as an identifier's parameter.", hint);
+  }
+}
+
+/** `file` is refused as a bare name too, because `arrayMap(file, …)` and `APPLY file` call it as well. */
+function refuseFile(sql: string, tokens: readonly Token[]): void {
+  for (const [index, token] of tokens.entries()) {
+    if (token.kind !== "word" && token.kind !== "quoted") continue;
+    const name = token.kind === "quoted" ? token.text.slice(1, -1) : token.text;
+    if (token.kind === "quoted" && name.includes("\\")) {
+      const hint = "Write the name without backslashes.";
+      throw refusal(sql, { start: token.start, message: "Cannot use a quoted name with a backslash.", hint });
+    }
+    if (!isFile(name)) continue;
+    const before = tokens[index - 1]?.text.toUpperCase();
+    const after = tokens[index + 1]?.text;
+    const isColumn = after !== "(" && (before === "." || before === "AS" || after === ".");
+    if (isColumn) continue;
+    const hint = "A column of that name is written with its table: `t.file`.";
+    throw refusal(sql, {
+      start: token.start,
+      message: "Cannot use the function `file`: it reads the machine's files.",
+      hint,
+    });
+  }
+}
+
+function isFile(name: string): boolean {
+  return name.trim().replaceAll(/[`"]/g, "").toLowerCase() === "file";
+}
+
+/** The FORMAT clause: at the end, or before SETTINGS. `SELECT format` and `x AS format` are names. */
+function formatOf(tokens: readonly Token[]): Token | undefined {
+  const end = tokens.at(-1)?.text === ";" ? tokens.length - 1 : tokens.length;
+  return tokens.find(({ kind, text }, index) => {
+    if (kind !== "word" || text.toUpperCase() !== "FORMAT" || index + 1 >= end) return false;
+    const before = tokens[index - 1]?.text.toUpperCase() ?? "";
+    if ([",", ".", "(", "SELECT", "DISTINCT", "AS", "BY"].includes(before)) return false;
+    const isName = tokens[index + 1]!.kind === "word" || tokens[index + 1]!.kind === "quoted";
+    return isName && (index + 2 === end || tokens[index + 2]!.text.toUpperCase() === "SETTINGS");
+  });
+}
+
+/** Cuts ClickHouse SQL into tokens without white space and comments; throws a Refusal where that is not certain. */
+function tokenize(sql: string): Token[] {
+  const tokens: Token[] = [];
+  for (let at = 0; at < sql.length; ) {
+    PATTERN.lastIndex = at;
+    const match = PATTERN.exec(sql) as RegExpExecArray;
+    const { space, open, heredoc, word, quote, number } = match.groups as Record<string, string | undefined>;
+    const [found] = match;
+    const start = at;
+    at += found.length;
+    if (space !== undefined) continue;
+    if (open !== undefined) {
+      at = commentEnd(sql, start);
+    } else if (heredoc !== undefined) {
+      at = sql.indexOf(heredoc, at) + heredoc.length;
+      if (at < start + 2 * heredoc.length) throw unclear(sql, start, "a heredoc that is not closed");
+      tokens.push({ kind: "string", text: "", start });
+    } else if (quote !== undefined) {
+      at = quoteEnd(sql, start);
+      tokens.push({ kind: quote === "'" ? "string" : "quoted", text: sql.slice(start, at), start });
+    } else {
+      if (/[“”‘’]/.test(found)) throw unclear(sql, start, "a quote that is not straight");
+      tokens.push({
+        kind: word !== undefined ? "word" : number !== undefined ? "number" : "symbol",
+        text: found,
+        start,
+      });
+    }
+  }
+  return tokens;
+}
+
+/** The offset after a quoted name or string: closed by its mark, which doubled or after a backslash is part of it. */
+function quoteEnd(sql: string, start: number): number {
+  const mark = sql[start];
+  for (let at = start + 1; at < sql.length; at++) {
+    if (sql[at] === "\\") at += 1;
+    else if (sql[at] === mark && sql[at + 1] === mark) at += 1;
+    else if (sql[at] === mark) return at + 1;
+  }
+  throw unclear(sql, start, "a quote that is not closed");
+}
+
+/** The offset after a comment. Nested ones are refused: versions of ClickHouse differ in where they end. */
+function commentEnd(sql: string, start: number): number {
+  const end = sql.indexOf("*/", start + 2);
+  if (end < 0) throw unclear(sql, start, "a comment that is not closed");
+  if (sql.slice(start + 2, end).includes("/*")) throw unclear(sql, start, "a comment within a comment");
+  return end + 2;
+}
+
+function unclear(sql: string, start: number, what: string): Refusal {
+  return refusal(sql, {
+    start,
+    message: `Cannot run the statement: it has ${what}.`,
+    hint: "Correct it at the place that `at` names.",
+  });
+}
+
+function refusal(sql: string, { start, message, hint }: { start: number; message: string; hint: string }): Refusal {
+  const before = sql.slice(0, start);
+  const at = { line: before.split("\n").length, column: [...before.slice(before.lastIndexOf("\n") + 1)].length + 1 };
+  return new Refusal(400, "sql_refused", message, hint, at);
+}
