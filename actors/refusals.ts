@@ -70,7 +70,8 @@ export const refusalsLayer: Layer.Layer<Refusals, never, Warehouse> = Layer.effe
           dropped += 1;
           return false;
         }
-        const raw = event.raw.slice(0, REFUSED_RAW_BYTES_MAX);
+        // A copy, so that the request's whole body is not held by it; a Buffer's own `slice` would not copy.
+        const raw = new Uint8Array(event.raw.subarray(0, REFUSED_RAW_BYTES_MAX));
         bytes += raw.length;
         waiting.push({ ...event, raw, rawBytes: event.raw.length, epoch: 0, partition: -1, offset: -1 });
         return true;

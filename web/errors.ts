@@ -25,8 +25,8 @@ export class Refusal extends Error {
   readonly hint: string;
   readonly at: At;
 
-  constructor(status: number, code: string, message: string, hint: string, at: At = null) {
-    super(message);
+  constructor(status: number, code: string, message: string, hint: string, at: At = null, cause?: unknown) {
+    super(message, cause === undefined ? {} : { cause });
     this.status = status;
     this.code = code;
     this.hint = hint;
@@ -63,10 +63,13 @@ export async function orRefuse<A, E>(exit: Promise<Exit.Exit<A, E>>): Promise<A>
 
 /** What a failed effect means for the client; `sql` is the text whose positions its message may name. */
 export function refusalOf(cause: Cause.Cause<unknown>, sql?: string): Refusal {
-  if (Cause.hasInterruptsOnly(cause)) {
-    return new Refusal(499, "client_gone", "Cannot answer: the client is gone.", "Send the request again.");
-  }
+  if (Cause.hasInterruptsOnly(cause)) return clientGone();
   return refusalOfError(Cause.squash(cause), sql);
+}
+
+/** Nobody reads this answer; the status is for the counters. */
+export function clientGone(): Refusal {
+  return new Refusal(499, "client_gone", "Cannot answer: the client is gone.", "Send the request again.");
 }
 
 /** What an error means for the client. */
@@ -104,6 +107,8 @@ export function refusalOfError(error: unknown, sql?: string): Refusal {
         "internal",
         "Cannot answer: something unexpected happened inside Weir.",
         "Try again; if it stays, the operator finds the reason in the log of the process.",
+        null,
+        error,
       );
   }
 }

@@ -24,7 +24,7 @@ export function app(door: Door): Hono<DoorEnv> {
   const app = new Hono<DoorEnv>();
   app.onError(async (error) => {
     const refusal = refusalOfError(error);
-    if (refusal.code === "internal") await door.run(Effect.logError("a request failed unexpectedly", error));
+    if (refusal.code === "internal") await door.run(Effect.logError("a request failed unexpectedly", refusal.cause));
     return answerOf(refusal);
   });
   app.use(answered(door), ownOrigin(door), knownCaller(door));

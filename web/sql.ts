@@ -14,7 +14,7 @@ import type { Settings, StreamQuery } from "@weir/connectors";
 import { Effect } from "effect";
 import { Hono } from "hono";
 import type { Door, DoorEnv } from "./door.ts";
-import { orRefuse, Refusal, refusalOf, refusalOfError } from "./errors.ts";
+import { clientGone, orRefuse, Refusal, refusalOf, refusalOfError } from "./errors.ts";
 import { jsonAnswer } from "./framing.ts";
 import { scoped } from "./guard.ts";
 import { readBody } from "./request_body.ts";
@@ -243,7 +243,7 @@ async function answer(door: Door, query: StreamQuery, { format, signal }: Asked)
     first = await chunks.next();
   } catch (error) {
     leave();
-    throw refusalOfError(error, query.sql);
+    throw signal.aborted ? clientGone() : refusalOfError(error, query.sql);
   } finally {
     signal.removeEventListener("abort", leave);
   }

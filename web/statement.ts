@@ -5,8 +5,8 @@
  *
  * The engine's `readonly=1` refuses writes, DDL, settings and table functions
  * that reach outside. Left to this file is what it lets through: KILL, USE,
- * INSERT … FORMAT, an answer in another format than the door frames, and the
- * scalar function `file`, which reads any file of the machine. Where
+ * DESCRIBE of a table function, an answer in another format than the door
+ * frames, and the scalar function `file`, which reads any file of the machine. Where
  * ClickHouse's lexer could see other tokens than this one, the text is refused.
  * This is a guard for the administrator; SQL of others needs an allow list.
  *
@@ -34,6 +34,7 @@ export function checkReading(sql: string, params: Readonly<Record<string, string
     const hint = "Send SELECT, WITH, SHOW, DESCRIBE, EXPLAIN or EXISTS. Tables are made by definitions: weir apply.";
     throw refusal(sql, { start: first?.start ?? 0, message: "Cannot run the statement: it does not read.", hint });
   }
+  refuseDescribedFunction(sql, tokens.slice(tokens.indexOf(first)));
   const format = formatOf(tokens);
   if (format !== undefined) {
     const hint = "Leave FORMAT out; choose with ?format= or the Accept header.";
@@ -45,6 +46,18 @@ export function checkReading(sql: string, params: Readonly<Record<string, string
     const hint = "Use another name.";
     throw new Refusal(400, "sql_refused", "Cannot use `file` as an identifier's parameter.", hint);
   }
+}
+
+/** `DESCRIBE url(…)` asks the remote side for its columns, readonly or not: measured on 26.7. */
+function refuseDescribedFunction(sql: string, [verb, ...rest]: readonly Token[]): void {
+  const word = (index: number) => rest[index]?.text.toUpperCase();
+  const isOverride = verb?.text.toUpperCase() === "EXPLAIN" && word(0) === "TABLE" && word(1) === "OVERRIDE";
+  const isDescribe = verb !== undefined && ["DESC", "DESCRIBE"].includes(verb.text.toUpperCase());
+  const name = isDescribe && word(0) === "TABLE" ? 1 : 0;
+  const isFunction = isDescribe && rest[name]?.text !== "(" && word(name + 1) === "(";
+  if (!isOverride && !isFunction) return;
+  const hint = "Write DESCRIBE (SELECT …) instead.";
+  throw refusal(sql, { start: rest[0]!.start, message: "Cannot describe a table function.", hint });
 }
 
 /** `file` is refused as a bare name too, because `arrayMap(file, …)` and `APPLY file` call it as well. */

@@ -71,7 +71,10 @@ export class Reads {
     if (failure !== undefined) done(failure, undefined);
     else if (at.offset === partition.latest) done(undefined, openRecords(whereFrom(at, at.offset), NONE, []));
     else {
-      const { offset, recordsMax, bytesMax } = at;
+      // The reader's Worker may already see a commit whose answer is still on its way here: read no further than
+      // what is known here to be durable, so that the next read never asks beyond the end.
+      const { offset, bytesMax } = at;
+      const recordsMax = Math.min(at.recordsMax, partition.latest - offset);
       this.#link.call("read", { key: partition.key, offset, recordsMax, bytesMax }, (failed, answer) => {
         const records = failed ?? opened(partition, at, answer);
         if ("count" in records) done(undefined, records);

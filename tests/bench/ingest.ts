@@ -76,12 +76,12 @@ const measureRaw = Effect.fnUntraced(function* (file: string) {
   });
   yield* Effect.promise(() => Bun.write(file, new Response(stream)));
   const bytes = new Uint8Array(yield* Effect.promise(() => Bun.file(file).arrayBuffer()));
-  yield* warehouse.command("admin", "CREATE DATABASE IF NOT EXISTS raw ENGINE = Atomic");
+  yield* warehouse.command("admin", "CREATE DATABASE IF NOT EXISTS weir_state ENGINE = Atomic");
   const rates: number[] = [];
   for (let run = 0; run < 3; run++) {
     yield* warehouse.command(
       "admin",
-      `CREATE TABLE raw.flight${run} (flight_id String, departed_at DateTime64(3, 'UTC'), origin LowCardinality(String), destination LowCardinality(String), distance UInt32, delay Int32)
+      `CREATE TABLE weir_state.raw${run} (flight_id String, departed_at DateTime64(3, 'UTC'), origin LowCardinality(String), destination LowCardinality(String), distance UInt32, delay Int32)
        ENGINE = MergeTree PARTITION BY toYYYYMM(departed_at) ORDER BY departed_at`,
     );
     const startedMs = performance.now();
@@ -89,7 +89,7 @@ const measureRaw = Effect.fnUntraced(function* (file: string) {
       const end = Math.min(bytes.length, bytes.indexOf(0x0a, Math.min(bytes.length - 1, at + 28 * 2 ** 20)) + 1);
       const settings = { date_time_input_format: "best_effort", async_insert: 0, max_insert_threads: 1 };
       yield* warehouse.insert({
-        statement: `INSERT INTO raw.flight${run} FORMAT JSONEachRow`,
+        statement: `INSERT INTO weir_state.raw${run} FORMAT JSONEachRow`,
         body: [bytes.subarray(at, end)],
         settings,
       });

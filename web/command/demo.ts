@@ -166,6 +166,7 @@ async function show(shared: Shared, { json, counted }: { json: boolean; counted:
     await pause(STATUS_EVERY_MS, signal);
   }
   if (process.stderr.isTTY) process.stderr.write("\n");
+  await pauseUntil(signal);
 }
 
 /** The value; what fails because the demo is being stopped is no failure. */
