@@ -18,7 +18,8 @@ import { recordsOf } from "./records_fixture.ts";
 import type { Batch } from "./table_state.ts";
 
 const DEADLINE_MS = 60_000;
-const JUDGED = Symbol("judged");
+/** Landing never asks the ledger anything. */
+const UNASKED = Effect.die("landing asked the ledger");
 
 const PROJECTION: Projection = {
   settings: { date_time_input_format: "basic" },
@@ -99,9 +100,9 @@ function landed(batch: Batch, options: { fault?: Fault; deadlineMs?: number; tar
     );
   };
   const ledger: Ledger["Service"] = {
-    marker: () => Effect.die(JUDGED),
-    positions: () => Effect.die(JUDGED),
-    partsSince: () => Effect.die(JUDGED),
+    marker: () => UNASKED,
+    positions: () => UNASKED,
+    partsSince: () => UNASKED,
     quarantine: (_, rows) => {
       heard.quarantine.push(...rows);
       return call(

@@ -64,7 +64,7 @@ export const PARTITION_LIMITS: PartitionLimits = {
 };
 
 /** How long a drained owner may take to finish what it announced. */
-const DRAIN_MS_MAX = 90_000;
+const DRAIN_MS_MAX = 8_000;
 
 /** A source that is being landed here. */
 export interface RunningSource {
@@ -213,16 +213,12 @@ const startOwner = Effect.fnUntraced(function* (
 const drain = Effect.fnUntraced(function* (state: State, name: string): Effect.fn.Return<void> {
   const owner = state.owners.get(name);
   if (owner === undefined) return;
-  yield* owner.ref.tell({ kind: "drain" });
-  yield* Deferred.await(owner.drained).pipe(
-    Effect.timeoutOrElse({
-      duration: DRAIN_MS_MAX,
-      orElse: () =>
-        Effect.logWarning(
-          `${owner.ref.address} was stopped before it had finished; its batch is recovered at the next start.`,
-        ),
-    }),
+  const late = `${owner.ref.address} was stopped before it had finished; its batch is recovered at the next start.`;
+  const ended = Deferred.await(owner.drained).pipe(
+    Effect.timeoutOrElse({ duration: DRAIN_MS_MAX, orElse: () => Effect.logWarning(late) }),
   );
+  // An actor that hears nothing is between two lives: it has nothing under way.
+  if (yield* owner.ref.tell({ kind: "drain" })) yield* ended;
   state.owners.delete(name);
   yield* Scope.close(owner.scope, Exit.void);
 });

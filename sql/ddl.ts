@@ -33,9 +33,14 @@ const COMPANIONS = [
 
 /** Creates the physical table of a source. */
 export function createStateTable(source: Source, version: number): string {
-  const columns = source.columns.map(({ name, type, comment, codec }) => `  ${identifier(name)} ${type} COMMENT ${literal(comment)}${codec && ` CODEC${codec}`}`);
-  for (const [name, type, codec, comment] of COMPANIONS) columns.push(`  ${name} ${type} COMMENT ${literal(comment)}${codec && ` CODEC(${codec})`}`);
-  if (source.unknown === "keep") columns.push("  _rest String COMMENT 'fields which no column declares, as a JSON object'");
+  const columns = source.columns.map(
+    ({ name, type, comment, codec }) =>
+      `  ${identifier(name)} ${type} COMMENT ${literal(comment)}${codec && ` CODEC${codec}`}`,
+  );
+  for (const [name, type, codec, comment] of COMPANIONS)
+    columns.push(`  ${name} ${type} COMMENT ${literal(comment)}${codec && ` CODEC(${codec})`}`);
+  if (source.unknown === "keep")
+    columns.push("  _rest String COMMENT 'fields which no column declares, as a JSON object'");
   return `CREATE TABLE IF NOT EXISTS ${stateTable(source, version)}
 (
 ${columns.join(",\n")}
@@ -57,8 +62,13 @@ COMMENT ${literal(source.doc)}`;
 
 /** Everything of Weir's own, to be created at every start: databases, catalog, ledger, quarantine. */
 export function createWeirTables(): readonly string[] {
-  const databases = [...LAYERS, "weir", "weir_state"].map((name) => `CREATE DATABASE IF NOT EXISTS ${name} ENGINE = Atomic`);
+  const databases = [...LAYERS, "weir", "weir_state"].map(
+    (name) => `CREATE DATABASE IF NOT EXISTS ${name} ENGINE = Atomic`,
+  );
   const window = String(DEDUPLICATION_WINDOW_PARTS);
-  const tables = weirTables.replaceAll(/^--.*$/gm, "").replaceAll("{window}", window).split(";");
+  const tables = weirTables
+    .replaceAll(/^--.*$/gm, "")
+    .replaceAll("{window}", window)
+    .split(";");
   return [...databases, ...tables.map((statement) => statement.trim()).filter((statement) => statement !== "")];
 }

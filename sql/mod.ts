@@ -8,6 +8,7 @@
 export { type Conform, conform, type Verdict } from "./conform/conform.ts";
 export * from "./ddl.ts";
 export { DefinitionError } from "./definition/error.ts";
+export { sourceJsonSchema } from "./definition/schema.ts";
 export * from "./definition/source_definition.ts";
 export { identifier, literal } from "./definition/tokens.ts";
 export * from "./plan.ts";

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { identifier, literal } from "./definition/tokens.ts";
 import type { Column, Source } from "./source.ts";
 
 /** A source as the catalog has it. */
@@ -22,7 +23,12 @@ export interface AppliedSource {
 
 /** What happens to one source. */
 export type Change =
-  | { readonly kind: "create" | "same" | "describe"; readonly source: Source; readonly version: number; readonly notes: readonly string[] }
+  | {
+      readonly kind: "create" | "same" | "describe";
+      readonly source: Source;
+      readonly version: number;
+      readonly notes: readonly string[];
+    }
   | {
       readonly kind: "rebuild";
       readonly source: Source;
@@ -35,42 +41,88 @@ export type Change =
   | { readonly kind: "refuse"; readonly source: Source; readonly reason: string; readonly hint: string };
 
 /** Compares one wanted source with what is applied under its name. */
-export function planSource(applied: AppliedSource | undefined, wanted: { readonly source: Source; readonly text: string }): Change {
+export function planSource(
+  applied: AppliedSource | undefined,
+  wanted: { readonly source: Source; readonly text: string },
+): Change {
   const { source, text } = wanted;
-  if (applied === undefined) return { kind: "create", source, version: 1, notes: [`creates ods.${source.name}, topic ${source.topic} with ${source.partitions} partitions`] };
+  if (applied === undefined)
+    return {
+      kind: "create",
+      source,
+      version: 1,
+      notes: [`creates ods.${source.name}, topic ${source.topic} with ${source.partitions} partitions`],
+    };
   if (applied.text === text) return { kind: "same", source, version: applied.version, notes: [] };
   const before = applied.source;
-  if (source.topic !== before.topic) return refuse(source, `its topic would change from ${before.topic} to ${source.topic}`, "Define a new source for another topic.");
-  if (source.partitions < before.partitions) return refuse(source, `its topic has ${before.partitions} partitions and would have ${source.partitions}`, "Partitions can only become more.");
+  if (source.topic !== before.topic)
+    return refuse(
+      source,
+      `its topic would change from ${before.topic} to ${source.topic}`,
+      "Define a new source for another topic.",
+    );
+  if (source.partitions < before.partitions)
+    return refuse(
+      source,
+      `its topic has ${before.partitions} partitions and would have ${source.partitions}`,
+      "Partitions can only become more.",
+    );
   const { added, removed, retyped, commented } = compareColumns(before.columns, source.columns);
-  const missing = added.find((column) => !column.type.startsWith("Nullable(") && !column.type.startsWith("LowCardinality(Nullable("));
-  if (missing !== undefined) return refuse(source, `new column ${missing.name} ${missing.type} has no value for the rows that are there`, "Make it Nullable.");
+  const missing = added.find(
+    (column) => !column.type.startsWith("Nullable(") && !column.type.startsWith("LowCardinality(Nullable("),
+  );
+  if (missing !== undefined)
+    return refuse(
+      source,
+      `new column ${missing.name} ${missing.type} has no value for the rows that are there`,
+      "Make it Nullable.",
+    );
   const notes = [
     ...added.map((column) => `adds ${column.name} ${column.type}`),
     ...removed.map((column) => `drops ${column.name} and its values`),
     ...retyped.map(([from, to]) => `changes ${to.name} from ${from.type} to ${to.type}; fails if a value does not fit`),
     ...(commented ? ["changes comments or codecs"] : []),
   ];
-  const moved = source.eventTime !== before.eventTime || source.partitionBy !== before.partitionBy || (source.unknown === "keep") !== (before.unknown === "keep");
+  const moved =
+    source.eventTime !== before.eventTime ||
+    source.partitionBy !== before.partitionBy ||
+    (source.unknown === "keep") !== (before.unknown === "keep");
   if (moved) notes.push("changes event time, partitioning or unknown fields");
-  if (notes.length === 0) return { kind: "describe", source, version: applied.version, notes: ["changes the description, topic settings or key"] };
+  if (notes.length === 0)
+    return {
+      kind: "describe",
+      source,
+      version: applied.version,
+      notes: ["changes the description, topic settings or key"],
+    };
   const isDestructive = removed.length > 0 || (before.unknown === "keep" && source.unknown !== "keep");
   return { kind: "rebuild", source, version: applied.version + 1, from: applied, isDestructive, notes };
 }
 
 /** The SELECT list that turns rows of the old table into rows of the new one, in the order of its columns. */
-export function copyColumns(before: Source, after: Source): readonly { readonly name: string; readonly expression: string }[] {
+export function copyColumns(
+  before: Source,
+  after: Source,
+): readonly { readonly name: string; readonly expression: string }[] {
   const old = new Map(before.columns.map((column) => [column.name, column]));
   const copies = after.columns.map(({ name, type }) => {
     const from = old.get(name);
     if (from === undefined) return { name, expression: "NULL" };
-    return { name, expression: from.type === type ? `\`${name}\`` : `accurateCast(\`${name}\`, '${type.replaceAll("'", "\\'")}')` };
+    return {
+      name,
+      expression: from.type === type ? identifier(name) : `accurateCast(${identifier(name)}, ${literal(type)})`,
+    };
   });
-  const eventTime = after.eventTime === undefined ? "_ingest_time" : `toDateTime64(\`${after.eventTime}\`, 3, 'UTC')`;
+  const eventTime =
+    after.eventTime === undefined ? "_ingest_time" : `toDateTime64(${identifier(after.eventTime)}, 3, 'UTC')`;
   const companions = ["_topic", "_partition", "_offset", "_epoch"].map((name) => ({ name, expression: name }));
   const moved = after.eventTime === before.eventTime ? "_event_time" : eventTime;
-  const times = [{ name: "_event_time", expression: moved }, ...["_ingest_time", "_op"].map((name) => ({ name, expression: name }))];
-  const rest = after.unknown === "keep" ? [{ name: "_rest", expression: before.unknown === "keep" ? "_rest" : "'{}'" }] : [];
+  const times = [
+    { name: "_event_time", expression: moved },
+    ...["_ingest_time", "_op"].map((name) => ({ name, expression: name })),
+  ];
+  const rest =
+    after.unknown === "keep" ? [{ name: "_rest", expression: before.unknown === "keep" ? "_rest" : "'{}'" }] : [];
   return [...copies, ...companions, ...times, ...rest];
 }
 
@@ -79,7 +131,9 @@ function compareColumns(before: readonly Column[], after: readonly Column[]) {
   const names = new Set(after.map((column) => column.name));
   const added = after.filter((column) => !old.has(column.name));
   const removed = before.filter((column) => !names.has(column.name));
-  const both = after.flatMap((column) => (old.has(column.name) ? [[old.get(column.name) as Column, column] as const] : []));
+  const both = after.flatMap((column) =>
+    old.has(column.name) ? [[old.get(column.name) as Column, column] as const] : [],
+  );
   const retyped = both.filter(([from, to]) => from.type !== to.type);
   const commented = both.some(([from, to]) => from.comment !== to.comment || from.codec !== to.codec);
   return { added, removed, retyped, commented };

@@ -119,19 +119,23 @@ function cut(
   return { firstOffset: offset, count: walked.count, bytes: packed.subarray(start, walked.end) };
 }
 
-/** Puts the parts into one buffer of their own, so that it can be transferred. */
+/**
+ * Puts the parts into one buffer of their own, so that it can be transferred. Offsets follow each other from blob to
+ * blob, so the parts are one run: an object for each blob would cost more than reading it.
+ */
 function join(parts: readonly Part[]): { bytes: Uint8Array; runs: readonly PackedRun[] } {
   let length = 0;
-  for (const part of parts) length += part.bytes.length;
-  const only = parts.length === 1 && parts[0].bytes.length === parts[0].bytes.buffer.byteLength;
+  let count = 0;
+  for (const part of parts) {
+    length += part.bytes.length;
+    count += part.count;
+  }
+  const only = parts.length === 1 && length === parts[0].bytes.buffer.byteLength;
   const bytes = only ? parts[0].bytes : new Uint8Array(length);
-  const runs: PackedRun[] = [];
   let start = 0;
   for (const part of parts) {
     if (!only) bytes.set(part.bytes, start);
-    const end = start + part.bytes.length;
-    runs.push({ firstOffset: part.firstOffset, count: part.count, start, end });
-    start = end;
+    start += part.bytes.length;
   }
-  return { bytes, runs };
+  return { bytes, runs: [{ firstOffset: parts[0].firstOffset, count, start: 0, end: length }] };
 }

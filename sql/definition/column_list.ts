@@ -6,8 +6,9 @@
  *
  * @module
  */
-import type { CutFile } from "./front_matter.ts";
+
 import { DefinitionError, lineAndColumn } from "./error.ts";
+import type { CutFile } from "./front_matter.ts";
 import { meaning, type Token, tokenize } from "./tokens.ts";
 
 /** A column as written. */
@@ -16,7 +17,8 @@ export interface WrittenColumn {
   readonly type: string;
   readonly comment: string;
   readonly codec: string;
-  /** Offset of the column's type in the file. */
+  /** Offsets of the column's name and type in the file. */
+  readonly nameAt: number;
   readonly at: number;
 }
 
@@ -24,8 +26,9 @@ export interface WrittenColumn {
 export interface WrittenTable {
   readonly database: string | undefined;
   readonly name: string;
-  /** Offset of the name in the file. */
+  /** Offsets in the file: of the whole name, and of the name behind the database. */
   readonly at: number;
+  readonly nameAt: number;
   readonly columns: readonly WrittenColumn[];
 }
 
@@ -61,26 +64,42 @@ class Reader {
     this.#expect("TABLE");
     const at = this.#peek()?.start ?? 0;
     let name = this.#name("the table's name");
+    let nameAt = at;
     let database: string | undefined;
     if (this.#peek()?.text === ".") {
       this.#next += 1;
+      nameAt = this.#peek()?.start ?? at;
       database = name;
       name = this.#name("the table's name");
     }
     this.#expect("(");
     const columns: WrittenColumn[] = [];
-    do columns.push(this.#column());
-    while (this.#take().text === ",");
+    let close: Token;
+    do {
+      columns.push(this.#column());
+      close = this.#take();
+    } while (close.text === ",");
+    if (close.text !== ")") this.#fail(close, "its bracket never closes", "End the list of columns with `)`.");
     if (this.#peek()?.text === ";") this.#next += 1;
     const rest = this.#peek();
-    if (rest !== undefined) this.#fail(rest, `${quoted(rest.text)} follows the column list`, "End the file there: engine, sort key and partitions are Weir's to choose.");
-    return { database, name, at: at + this.#cut.sqlStart, columns };
+    if (rest !== undefined)
+      this.#fail(
+        rest,
+        `${quoted(rest.text)} follows the column list`,
+        "End the file there: engine, sort key and partitions are Weir's to choose.",
+      );
+    const { sqlStart } = this.#cut;
+    return { database, name, at: at + sqlStart, nameAt: nameAt + sqlStart, columns };
   }
 
   #column(): WrittenColumn {
     const first = this.#peek();
     if (first?.kind === "word" && NO_COLUMN.has(first.text.toUpperCase())) {
-      this.#fail(first, `${quoted(first.text)} is no column`, "Declare columns only.");
+      this.#fail(
+        first,
+        `${quoted(first.text)} is no column`,
+        "Declare columns only; a column of that name stands in backquotes.",
+      );
     }
     const name = this.#name("a column's name");
     const from = this.#peek() ?? this.#end();
@@ -88,7 +107,11 @@ class Reader {
     if (type === "") this.#fail(from, `column ${quoted(name)} has no type`, "Write a ClickHouse type behind the name.");
     let comment = "";
     let codec = "";
-    for (let token = this.#peek(); token !== undefined && token.text !== "," && token.text !== ")"; token = this.#peek()) {
+    for (
+      let token = this.#peek();
+      token !== undefined && token.text !== "," && token.text !== ")";
+      token = this.#peek()
+    ) {
       const word = token.text.toUpperCase();
       if (word === "COMMENT") {
         this.#next += 1;
@@ -98,9 +121,15 @@ class Reader {
       } else if (word === "CODEC") {
         this.#next += 1;
         codec = this.#until((other) => other.text.toUpperCase() === "COMMENT");
-      } else this.#fail(token, `${quoted(token.text)} does not belong to a column of a source`, REFUSED[word] ?? "Write a name, a type, and CODEC or COMMENT.");
+      } else
+        this.#fail(
+          token,
+          `${quoted(token.text)} does not belong to a column of a source`,
+          REFUSED[word] ?? "Write a name, a type, and CODEC or COMMENT.",
+        );
     }
-    return { name, type, comment, codec, at: from.start + this.#cut.sqlStart };
+    const { sqlStart } = this.#cut;
+    return { name, type, comment, codec, nameAt: (first ?? from).start + sqlStart, at: from.start + sqlStart };
   }
 
   /** The author's text up to a comma or bracket at this level, or up to a token that ends it. */
@@ -119,13 +148,19 @@ class Reader {
 
   #name(what: string): string {
     const token = this.#take();
-    if (token.kind !== "word" && token.kind !== "quoted") this.#fail(token, `${quoted(token.text)} is not ${what}`, "Write a name.");
+    if (token.kind !== "word" && token.kind !== "quoted")
+      this.#fail(token, `${quoted(token.text)} is not ${what}`, "Write a name.");
     return meaning(token);
   }
 
   #expect(word: string): void {
     const token = this.#take();
-    if (token.text.toUpperCase() !== word) this.#fail(token, `${quoted(token.text)} stands where ${quoted(word)} is expected`, "Write CREATE TABLE ods.<name> ( <column> <Type>, … ).");
+    if (token.text.toUpperCase() !== word)
+      this.#fail(
+        token,
+        `${quoted(token.text)} stands where ${quoted(word)} is expected`,
+        "Write CREATE TABLE ods.<name> ( <column> <Type>, … ).",
+      );
   }
 
   #peek(): Token | undefined {
@@ -140,7 +175,7 @@ class Reader {
 
   #end(): Token {
     const at = this.#cut.sql.trimEnd().length;
-    return { kind: "symbol", text: "the end of the file", start: at, end: at };
+    return { kind: "symbol", text: END, start: at, end: at };
   }
 
   #fail(token: Token, problem: string, hint: string): never {
@@ -154,4 +189,5 @@ function isKeyword(token: Token): boolean {
   return token.kind === "word" && (word === "COMMENT" || word === "CODEC" || REFUSED[word] !== undefined);
 }
 
-const quoted = (text: string) => `'${text.slice(0, 100)}'`;
+const END = "the end of the file";
+const quoted = (text: string) => (text === END ? END : `'${text.slice(0, 100)}'`);

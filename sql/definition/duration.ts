@@ -5,20 +5,50 @@
  */
 import { z } from "zod";
 
-const UNITS_MS: Readonly<Record<string, number>> = { ms: 1, s: 1_000, second: 1_000, min: 60_000, minute: 60_000, h: 3_600_000, hour: 3_600_000, d: 86_400_000, day: 86_400_000 };
-const UNITS_BYTES: Readonly<Record<string, number>> = { b: 1, kib: 2 ** 10, mib: 2 ** 20, gib: 2 ** 30, tib: 2 ** 40, kb: 1e3, mb: 1e6, gb: 1e9, tb: 1e12 };
+const UNITS_MS: Readonly<Record<string, number>> = {
+  ms: 1,
+  s: 1_000,
+  second: 1_000,
+  min: 60_000,
+  minute: 60_000,
+  h: 3_600_000,
+  hour: 3_600_000,
+  d: 86_400_000,
+  day: 86_400_000,
+};
+const UNITS_BYTES: Readonly<Record<string, number>> = {
+  b: 1,
+  kib: 2 ** 10,
+  mib: 2 ** 20,
+  gib: 2 ** 30,
+  tib: 2 ** 40,
+  kb: 1e3,
+  mb: 1e6,
+  gb: 1e9,
+  tb: 1e12,
+};
 
 /** A span of time, in milliseconds. */
-export const duration = z.string().transform((text, context) => measure(text, { units: UNITS_MS, example: "10 s, 5 minutes, 7 days" }, context));
+export const duration = measured({
+  units: UNITS_MS,
+  what: "a span of time",
+  examples: ["10 s", "5 minutes", "7 days"],
+});
 
 /** A size, in bytes. */
-export const size = z.string().transform((text, context) => measure(text, { units: UNITS_BYTES, example: "500 MiB, 2 GiB" }, context));
+export const size = measured({ units: UNITS_BYTES, what: "a size", examples: ["500 MiB", "2 GiB"] });
 
-function measure(text: string, of: { units: Readonly<Record<string, number>>; example: string }, context: z.RefinementCtx): number {
-  const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(text);
-  const word = match?.[2].toLowerCase() ?? "";
-  const unit = of.units[word] ?? of.units[word.replace(/s$/, "")];
-  if (match !== null && unit !== undefined) return Math.round(Number(match[1]) * unit);
-  context.addIssue({ code: "custom", message: `'${text.slice(0, 100)}' is not understood; write for example ${of.example}` });
-  return z.NEVER;
+function measured(of: { units: Readonly<Record<string, number>>; what: string; examples: readonly string[] }) {
+  const message = `Write ${of.what}, for example ${of.examples.join(", ")}`;
+  return z
+    .string()
+    .meta({ examples: of.examples })
+    .transform((text, context) => {
+      const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(text);
+      const word = match?.[2].toLowerCase() ?? "";
+      const unit = [word, word.replace(/s$/, "")].find((name) => Object.hasOwn(of.units, name));
+      if (match !== null && unit !== undefined) return Math.round(Number(match[1]) * of.units[unit]);
+      context.addIssue({ code: "custom", message });
+      return z.NEVER;
+    });
 }

@@ -14,7 +14,7 @@ import type { Column, Source } from "../source.ts";
 import { readColumnList, type WrittenTable } from "./column_list.ts";
 import { duration, size } from "./duration.ts";
 import { DefinitionError, lineAndColumn } from "./error.ts";
-import { type CutFile, cutFile, readFrontMatter } from "./front_matter.ts";
+import { type CutFile, cutFile, placeOf, readFrontMatter } from "./front_matter.ts";
 import { identifier } from "./tokens.ts";
 
 /** What a source's front matter may say. */
@@ -23,19 +23,25 @@ export const sourceOptions = z.strictObject({
   doc: z.string().min(1).describe("What the events are; shown wherever the table is."),
   topic: z
     .string()
-    .regex(/^[\w.-]{1,200}$/, "a topic's name has 1 to 200 letters, digits, dots, dashes or underscores")
+    .regex(/^[\w.-]{1,200}$/, "A topic's name has 1 to 200 letters, digits, dots, dashes or underscores")
     .optional()
     .describe("The log's topic; the name of the table by default."),
   partitions: z.int().min(1).max(256).default(4).describe("Partitions of the topic; can grow, never shrink."),
   key: z.string().optional().describe("The column whose value chooses the partition: equal values stay in order."),
   event_time: z.string().optional().describe("The column that says when it happened; when it arrived by default."),
-  unknown: z.enum(["reject", "keep", "ignore"]).default("reject").describe("Fields which no column declares: refuse the event, keep them in `_rest`, or drop them."),
-  retention: z.strictObject({ age: duration.default(7 * 86_400_000), size: size.default(4 * 2 ** 30) }).default({ age: 7 * 86_400_000, size: 4 * 2 ** 30 }).describe("How long the log keeps events: by age, and by size of each partition."),
+  unknown: z
+    .enum(["reject", "keep", "ignore"])
+    .default("reject")
+    .describe("Fields which no column declares: refuse the event, keep them in `_rest`, or drop them."),
+  retention: z
+    .strictObject({
+      age: duration.prefault("7 days").describe("The oldest events go after this time."),
+      size: size.prefault("4 GiB").describe("The oldest events of a partition go beyond this size."),
+    })
+    .prefault({})
+    .describe("How long the log keeps events: by age, and by size of each partition."),
   partition_by: z.enum(["month", "day"]).default("month").describe("How the table is partitioned, by event time."),
 });
-
-/** Names that every ods table has beside the declared ones. */
-export const COMPANION_COLUMNS = ["_topic", "_partition", "_offset", "_epoch", "_event_time", "_ingest_time", "_op", "_rest"] as const;
 
 /** Types whose values can say when something happened. */
 const TIME_TYPE = /^(DateTime|DateTime64|Date|Date32)\b/;
@@ -55,17 +61,32 @@ export function readSource(file: string, text: string): SourceDraft {
   const table = readColumnList(cut);
   const draft = { cut, options, table };
   const [layer, name] = /([^/]+)\/([^/]+)\.sql$/.exec(file)?.slice(1) ?? ["", file];
-  if (layer !== "ods") fail(draft, table.at, `the file lies in ${quoted(layer)}`, "Put sources into the folder ods/.");
-  if (table.database !== undefined && table.database !== "ods") fail(draft, table.at, `its database is ${quoted(table.database)}`, "Sources live in ods.");
-  if (table.name !== name) fail(draft, table.at, `the file is ${quoted(name)} and the table ${quoted(table.name)}`, "Give both the same name.");
-  if (!NAME.test(name)) fail(draft, table.at, `${quoted(name)} is not a usable name`, "Use lower-case letters, digits and underscores, beginning with a letter.");
-  const seen = new Set<string>(COMPANION_COLUMNS);
-  for (const column of table.columns) {
-    if (seen.has(column.name)) fail(draft, column.at, `column ${quoted(column.name)} is already there`, "Every column has a name of its own; names beginning with `_` as in `_offset` are Weir's.");
-    if (column.name === "" || column.name.startsWith("_")) fail(draft, column.at, `column ${quoted(column.name)} begins with an underscore`, "Those names are Weir's own.");
-    seen.add(column.name);
+  const { database } = table;
+  if (layer !== "ods") fail(draft, table.at, "its file is not in the folder ods/", "Put sources into the folder ods/.");
+  if (database !== undefined && database !== "ods")
+    fail(draft, table.at, `its database is ${quoted(database)}`, `Write ods.${table.name}: sources live in ods.`);
+  if (table.name !== name) {
+    const problem = `its file is named ${quoted(`${name}.sql`)} and its table ${quoted(table.name)}`;
+    fail(draft, table.nameAt, problem, "Give both the same name.");
   }
+  if (!NAME.test(name)) {
+    const hint = "Use lower-case letters, digits and underscores, beginning with a letter, 64 at most.";
+    fail(draft, table.nameAt, `${quoted(name)} is not a usable name`, hint);
+  }
+  checkNames(draft);
   return draft;
+}
+
+function checkNames(draft: SourceDraft): void {
+  const seen = new Set<string>();
+  for (const { name, nameAt } of draft.table.columns) {
+    if (name === "") fail(draft, nameAt, "a column has no name", "Name it.");
+    if (name.startsWith("_"))
+      fail(draft, nameAt, `column ${quoted(name)} begins with an underscore`, "Rename it: those names are Weir's own.");
+    if (seen.has(name))
+      fail(draft, nameAt, `column ${quoted(name)} is declared twice`, "Give every column a name of its own.");
+    seen.add(name);
+  }
 }
 
 /** The draft's columns as the engine reads a structure. */
@@ -77,19 +98,39 @@ export function structureOf(columns: readonly { readonly name: string; readonly 
 export function blameColumn(draft: SourceDraft, name: string, message: string): DefinitionError {
   const column = draft.table.columns.find((one) => one.name === name);
   const at = lineAndColumn(draft.cut.text, column?.at ?? draft.table.at);
-  return new DefinitionError({ file: draft.cut.file, ...at }, `Cannot use type ${quoted(column?.type ?? "")} for column ${quoted(name)}: ${message}`, "Write a ClickHouse type.");
+  const place = { file: draft.cut.file, ...at };
+  const [, problem, use] = /^(Cannot .+?): use (.+)$/s.exec(message) ?? [];
+  if (use !== undefined) return new DefinitionError(place, `${problem}.`, `Use ${use}.`);
+  const state = `${message.replace(/\.$/, "")}.`;
+  const type = quoted(column?.type ?? "");
+  return new DefinitionError(
+    place,
+    `Cannot use type ${type} for column ${quoted(name)}: ${state}`,
+    "Write a type of ClickHouse.",
+  );
 }
 
 /** Makes the source, with the types as the engine described them. */
-export function finishSource(draft: SourceDraft, described: readonly { readonly name: string; readonly type: string }[]): Source {
+export function finishSource(
+  draft: SourceDraft,
+  described: readonly { readonly name: string; readonly type: string }[],
+): Source {
   const { options, table } = draft;
   const columns = table.columns.map((column): Column => {
     const type = described.find((one) => one.name === column.name)?.type;
     if (type === undefined) throw blameColumn(draft, column.name, "the engine does not describe it.");
     return { name: column.name, type, comment: column.comment, codec: column.codec };
   });
-  checkRole(draft, columns, { role: "key", allowed: /^(?!.*(Float|Array|Map|Tuple|JSON|Nullable))/, wanted: "a column that is neither Float, Nullable nor composite" });
-  checkRole(draft, columns, { role: "event_time", allowed: TIME_TYPE, wanted: "a Date or DateTime column that is not Nullable" });
+  checkRole(draft, columns, {
+    role: "key",
+    allowed: /^(?!.*(Float|Array|Map|Tuple|JSON|Nullable))/,
+    wanted: "a column that is neither Float, Nullable nor composite",
+  });
+  checkRole(draft, columns, {
+    role: "event_time",
+    allowed: TIME_TYPE,
+    wanted: "a Date or DateTime column that is not Nullable",
+  });
   return {
     kind: "source",
     layer: "ods",
@@ -106,16 +147,23 @@ export function finishSource(draft: SourceDraft, described: readonly { readonly 
   };
 }
 
-function checkRole(draft: SourceDraft, columns: readonly Column[], is: { role: "key" | "event_time"; allowed: RegExp; wanted: string }): void {
+function checkRole(
+  draft: SourceDraft,
+  columns: readonly Column[],
+  is: { role: "key" | "event_time"; allowed: RegExp; wanted: string },
+): void {
   const name = draft.options[is.role];
   if (name === undefined) return;
   const column = columns.find((one) => one.name === name);
-  const line = draft.cut.yaml.split("\n").findIndex((text) => text.startsWith(`${is.role}:`)) + draft.cut.yamlLine;
-  const at = { file: draft.cut.file, line, column: 1 };
+  const at = placeOf(draft.cut, [is.role]);
+  const cannot = (state: string) => `Cannot use ${quoted(name)} as ${is.role}: ${state}.`;
   if (column === undefined) {
-    throw new DefinitionError(at, `Cannot use ${quoted(name)} as ${is.role}: there is no such column.`, `Name one of: ${columns.map((one) => one.name).join(", ")}.`);
+    const hint = `Name one of: ${columns.map((one) => one.name).join(", ")}.`;
+    throw new DefinitionError(at, cannot("there is no such column"), hint);
   }
-  if (!is.allowed.test(column.type)) throw new DefinitionError(at, `Cannot use ${quoted(name)} as ${is.role}: its type is ${column.type}.`, `Name ${is.wanted}.`);
+  // What an Enum's values are called says nothing about the type.
+  if (!is.allowed.test(column.type.replaceAll(/'(?:[^'\\]|\\.)*'/g, "''")))
+    throw new DefinitionError(at, cannot(`its type is ${column.type}`), `Name ${is.wanted}.`);
 }
 
 function fail(draft: SourceDraft, offset: number, problem: string, hint: string): never {
