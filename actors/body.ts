@@ -6,13 +6,11 @@
  * The producer's bytes are never parsed here; the engine judges them. The three
  * names carry a salt which no producer knows, so that bytes which pretend to be
  * several rows fail instead of forging one. An empty object never comes here:
- * no source takes it. Chunks are made as the connection takes them: a batch
- * never lies in memory twice.
+ * no source takes it.
  *
  * @module
  */
 import type { Records } from "@weir/connectors";
-import { bytesOf, type Part } from "./batch.ts";
 
 /** Names of the three companions, as the insert statement expects them. */
 export interface Companions {
@@ -39,38 +37,53 @@ function insideObject(records: Records, index: number): number {
 /** How a body is made. */
 export interface BodyOptions {
   readonly names: Companions;
-  /** Offsets that are left out, by partition: they are quarantined instead. */
-  readonly left: ReadonlyMap<number, ReadonlySet<number>>;
   /** Rewrites each record's text, for sources whose bytes cannot go to the engine as they are. */
   readonly rewrite: ((text: string) => string) | undefined;
+  /** Roughly how much is to come, in bytes: small bodies take small chunks. */
+  readonly bytesHint: number;
 }
 
-/** Makes the body of a batch, chunk by chunk. */
-export function* body(parts: readonly Part[], { names, left, rewrite }: BodyOptions): Generator<Uint8Array> {
-  let chunk = new Chunk(
-    Math.min(
-      CHUNK_BYTES,
-      2 * parts.reduce((sum, { slices }) => sum + slices.reduce((bytes, slice) => bytes + bytesOf(slice), 0), 256),
-    ),
-  );
-  for (const { range, slices } of parts) {
-    const head = Buffer.from(`{"${names.partition}":${range.partition},"${names.offset}":`);
-    const middle = Buffer.from(`,"${names.time}":`);
-    const without = left.get(range.partition);
-    for (const { records, start, end } of slices) {
-      for (let index = start; index < end; index++) {
-        if (without?.has(records.offsets[index])) continue;
-        const value = rewrite === undefined ? originalBytes(records, index) : rewritten(records, { index, rewrite });
-        const needed = head.length + middle.length + 40 + value.end - value.inside;
-        if (chunk.at + needed > chunk.bytes.length) {
-          if (chunk.at > 0) yield chunk.taken();
-          chunk = new Chunk(Math.max(CHUNK_BYTES, needed));
-        }
-        splice(chunk, { value, offset: records.offsets[index], timestampMs: records.timestamps[index], head, middle });
-      }
-    }
+/** Makes the body of a batch, record by record, in chunks. */
+export class BodyWriter {
+  /** Chunks that are full. */
+  readonly full: Uint8Array[] = [];
+  readonly #options: BodyOptions;
+  readonly #middle: Uint8Array;
+  #head: Uint8Array = new Uint8Array(0);
+  #chunk: Chunk;
+
+  constructor(options: BodyOptions) {
+    this.#options = options;
+    this.#middle = Buffer.from(`,"${options.names.time}":`);
+    this.#chunk = new Chunk(Math.min(CHUNK_BYTES, 2 * options.bytesHint + 256));
   }
-  if (chunk.at > 0) yield chunk.taken();
+
+  /** The records that follow are of this partition. */
+  partition(partition: number): void {
+    const { names } = this.#options;
+    this.#head = Buffer.from(`{"${names.partition}":${partition},"${names.offset}":`);
+  }
+
+  /** Adds one record, which must be a JSON object with at least one field. */
+  add(records: Records, index: number): void {
+    const { rewrite } = this.#options;
+    const value = rewrite === undefined ? originalBytes(records, index) : rewritten(records, { index, rewrite });
+    const head = this.#head;
+    const middle = this.#middle;
+    const needed = head.length + middle.length + 40 + value.end - value.inside;
+    if (this.#chunk.at + needed > this.#chunk.bytes.length) {
+      if (this.#chunk.at > 0) this.full.push(this.#chunk.taken());
+      this.#chunk = new Chunk(Math.max(CHUNK_BYTES, needed));
+    }
+    const [offset, timestampMs] = [records.offsets[index], records.timestamps[index]];
+    splice(this.#chunk, { value, offset, timestampMs, head, middle });
+  }
+
+  /** All chunks; nothing is added afterwards. */
+  end(): readonly Uint8Array[] {
+    if (this.#chunk.at > 0) this.full.push(this.#chunk.taken());
+    return this.full;
+  }
 }
 
 class Chunk {

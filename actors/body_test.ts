@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { type Part, partOf } from "./batch.ts";
-import { type BodyOptions, body } from "./body.ts";
+import { type BodyOptions, BodyWriter } from "./body.ts";
 import { type Made, recordsOf } from "./records_fixture.ts";
 
 const NAMES = { partition: "_p_9f", offset: "_o_9f", time: "_t_9f" };
@@ -18,8 +18,14 @@ function part(values: readonly (string | Uint8Array)[], made: Made = {}): Part {
   return partOf({ partition, from, slices: [{ records, start: 0, end: records.count }] });
 }
 
-function chunksOf(parts: readonly Part[], options: Partial<BodyOptions> = {}): Uint8Array[] {
-  return [...body(parts, { names: NAMES, left: new Map(), rewrite: undefined, ...options })];
+function chunksOf(parts: readonly Part[], options: Partial<BodyOptions> = {}): readonly Uint8Array[] {
+  const writer = new BodyWriter({ names: NAMES, rewrite: undefined, bytesHint: 1e9, ...options });
+  for (const { range, slices } of parts) {
+    writer.partition(range.partition);
+    for (const { records, start, end } of slices)
+      for (let index = start; index < end; index++) writer.add(records, index);
+  }
+  return writer.end();
 }
 
 const textOf = (parts: readonly Part[], options: Partial<BodyOptions> = {}): string =>
@@ -28,7 +34,7 @@ const textOf = (parts: readonly Part[], options: Partial<BodyOptions> = {}): str
 const line = (offset: number, rest: string, { partition = 0, time = 1_000 + offset } = {}) =>
   `{"_p_9f":${partition},"_o_9f":${offset},"_t_9f":${time},${rest}\n`;
 
-describe("body()", () => {
+describe("BodyWriter", () => {
   test.each<[string, string, string]>([
     ["an object", '{"a":1}', '"a":1}'],
     ["white space in front of the brace", ' \t\r\n{"a":1}', '"a":1}'],
@@ -72,15 +78,6 @@ describe("body()", () => {
     expect(textOf([part(['{"a":1}'], { timeMs })])).toBe(line(0, '"a":1}', { time }));
   });
 
-  test("leaves quarantined offsets out, each in its own partition", () => {
-    const parts = [part(['{"a":0}', '{"a":1}', "broken"]), part(['{"a":0}', '{"a":1}'], { partition: 1 })];
-    const left = new Map([
-      [0, new Set([1, 2])],
-      [1, new Set([0])],
-    ]);
-    expect(textOf(parts, { left })).toBe(line(0, '"a":0}') + line(1, '"a":1}', { partition: 1 }));
-  });
-
   test("takes only the records of its slices", () => {
     const records = recordsOf(['{"a":0}', '{"a":1}', '{"a":2}', '{"a":3}']);
     const slices = [
@@ -99,7 +96,6 @@ describe("body()", () => {
 
   test("makes nothing of nothing", () => {
     expect(chunksOf([])).toEqual([]);
-    expect(chunksOf([part(['{"a":1}'])], { left: new Map([[0, new Set([0])]]) })).toEqual([]);
   });
 
   test("cuts chunks between records, whatever the border", () => {
@@ -122,6 +118,11 @@ describe("body()", () => {
     const chunks = chunksOf([part(values)]);
     expect(Buffer.concat(chunks).toString()).toBe(values.map((value, at) => line(at, value.slice(1))).join(""));
     expect(chunks.length).toBe(3);
+  });
+
+  test("makes small chunks for small bodies", () => {
+    const [chunk] = chunksOf([part(['{"a":1}'])], { bytesHint: 100 });
+    expect(chunk.buffer.byteLength).toBeLessThan(1_000);
   });
 
   test("can be made again", () => {

@@ -17,8 +17,8 @@
 import { type Insert, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import type { Conform, Source } from "@weir/sql";
 import { Clock, Data, Effect } from "effect";
-import type { Part } from "./batch.ts";
-import { body } from "./body.ts";
+import { bytesOf, type Part } from "./batch.ts";
+import { BodyWriter } from "./body.ts";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import type { Batch, Landed } from "./table_state.ts";
 
@@ -63,20 +63,48 @@ const SALT = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (by
 
 type BadRecords = Map<number, Map<number, Quarantined>>;
 
-/** Lands a batch: its rows, its quarantine and its marker, each exactly once however often this is repeated. */
+/** A batch made ready to be sent. What later tries find out about bad records stays in it. */
+export interface Prepared {
+  readonly bad: BadRecords;
+  /** The good records, one a line; undefined when it has to be made anew, without records found bad since. */
+  body: readonly Uint8Array[] | undefined;
+}
+
+/** Judges every record of a batch and makes the body of the good ones; gives others the thread after each chunk. */
+export const prepare = Effect.fnUntraced(function* ({ projection }: Target, parts: readonly Part[]) {
+  const bad: BadRecords = new Map();
+  const writer = bodyWriter(projection, parts);
+  let chunks = 0;
+  for (const { range, slices } of parts) {
+    writer.partition(range.partition);
+    for (const { records, start, end } of slices) {
+      for (let index = start; index < end; index++) {
+        const verdict = verdictOn(projection, { records, index });
+        if (verdict === undefined) writer.add(records, index);
+        else keepBad(bad, range.partition, quarantined(range.partition, { records, index }, verdict));
+        if (writer.full.length === chunks) continue;
+        chunks = writer.full.length;
+        yield* Effect.yieldNow;
+      }
+    }
+  }
+  const prepared: Prepared = { bad, body: writer.end() };
+  return prepared;
+});
+
+/** Lands a prepared batch: its rows, its quarantine and its marker, each exactly once however often this is repeated. */
 export const land = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  deadlineMs: number,
+  { deadlineMs, prepared }: { deadlineMs: number; prepared: Prepared },
 ): Effect.fn.Return<Landed, LandingDelayed, Warehouse | Ledger> {
   const ledger = yield* Ledger;
   const startedMs = yield* Clock.currentTimeMillis;
-  const bad = judgeAll(target, batch.parts);
-  yield* insertStrictly(target, batch, { deadlineMs, bad });
+  yield* insertStrictly(target, batch, { deadlineMs, prepared });
   const { statement, topic } = target;
   const { token, parts } = batch;
   const { epoch, catalog, ranges } = batch.intent;
-  const rows = [...bad.values()].flatMap((records) => [...records.values()]);
+  const rows = [...prepared.bad.values()].flatMap((records) => [...records.values()]);
   const all = ranges.reduce((sum, range) => sum + range.rows, 0);
   const counts = { stored: all - rows.length, duplicate: 0, quarantined: rows.length };
   const marker: Marker = { statement, token, epoch, catalog, ranges, lasts: parts.map((part) => part.last), ...counts };
@@ -89,15 +117,15 @@ export const land = Effect.fnUntraced(function* (
 const insertStrictly = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  how: { deadlineMs: number; bad: BadRecords },
+  { deadlineMs, prepared }: { deadlineMs: number; prepared: Prepared },
 ) {
   while (true) {
-    const refusal = yield* insertOnce(target, batch, how);
+    const refusal = yield* insertOnce(target, batch, { deadlineMs, prepared });
     if (refusal === undefined) return;
-    if ((yield* Clock.currentTimeMillis) >= how.deadlineMs) {
+    if ((yield* Clock.currentTimeMillis) >= deadlineMs) {
       return yield* new LandingDelayed({ message: `the batch met its deadline: ${refusal.message}` });
     }
-    yield* findByHalves(target, batch, { bad: how.bad, refusal });
+    yield* findByHalves(target, batch, { prepared, refusal });
   }
 });
 
@@ -105,15 +133,16 @@ const insertStrictly = Effect.fnUntraced(function* (
 const insertOnce = Effect.fnUntraced(function* (
   target: Target,
   { parts, intent, token }: Batch,
-  { deadlineMs, bad }: { deadlineMs: number; bad: BadRecords },
+  { deadlineMs, prepared }: { deadlineMs: number; prepared: Prepared },
 ) {
-  const rows = intent.ranges.reduce((sum, range) => sum + range.rows, 0) - count(bad);
+  const rows = intent.ranges.reduce((sum, range) => sum + range.rows, 0) - count(prepared.bad);
   if (rows === 0) return undefined;
+  prepared.body ??= bodyOf(target, parts, prepared.bad);
   const warehouse = yield* Warehouse;
   const { projection, table, topic } = target;
   const insert: Insert = {
     statement: projection.insert({ table, topic, epoch: intent.epoch, salt: SALT, deadlineMs }),
-    body: bodyOf(target, parts, bad),
+    body: prepared.body,
     settings: { ...projection.settings, ...INSERT_SETTINGS, insert_deduplication_token: token },
   };
   return yield* warehouse.insert(insert).pipe(
@@ -126,9 +155,9 @@ const insertOnce = Effect.fnUntraced(function* (
 const findByHalves = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  how: { bad: BadRecords; refusal: WarehouseFailed },
+  { prepared, refusal }: { prepared: Prepared; refusal: WarehouseFailed },
 ) {
-  const { bad, refusal } = how;
+  const { bad } = prepared;
   const found = count(bad);
   const search = (parts: readonly Part[]): Effect.Effect<void, LandingDelayed, Warehouse> =>
     Effect.gen(function* () {
@@ -139,11 +168,9 @@ const findByHalves = Effect.fnUntraced(function* (
       if (halves === undefined) {
         const [{ range, slices }] = rest;
         const [{ records, start }] = slices;
-        keepBad(
-          bad,
-          range.partition,
-          quarantined(range.partition, { records, index: start }, { column: "", reason: refused.message }),
-        );
+        const why = { column: "", reason: refused.message };
+        keepBad(bad, range.partition, quarantined(range.partition, { records, index: start }, why));
+        prepared.body = undefined;
         return;
       }
       yield* search(halves[0]);
@@ -172,31 +199,37 @@ const probe = Effect.fnUntraced(function* (
   );
 });
 
-function bodyOf({ projection }: Target, parts: readonly Part[], bad: BadRecords): Iterable<Uint8Array> {
-  const left = new Map([...bad].map(([partition, records]) => [partition, new Set(records.keys())]));
-  const rewrite = projection.source.unknown === "keep" ? projection.normalise : undefined;
-  const names = projection.companions(SALT);
-  return { [Symbol.iterator]: () => body(parts, { names, left, rewrite }) };
-}
-
-/** Judges every record: the scanner waves through what certainly conforms, the judge has the last word on the rest. */
-function judgeAll({ projection }: Target, parts: readonly Part[]): BadRecords {
-  const bad: BadRecords = new Map();
-  const { scanner } = projection;
+/** The body of all records but the bad ones. */
+function bodyOf({ projection }: Target, parts: readonly Part[], bad: BadRecords): readonly Uint8Array[] {
+  const writer = bodyWriter(projection, parts);
   for (const { range, slices } of parts) {
+    const left = bad.get(range.partition);
+    writer.partition(range.partition);
     for (const { records, start, end } of slices) {
-      const { bytes, timestamps, valueStarts, valueEnds } = records;
       for (let index = start; index < end; index++) {
-        const from = valueStarts[index];
-        // Bytes that are not UTF-8 are the engine's to notice: a guard of the insert.
-        if (from >= 0 && scanner.scan(bytes, from, valueEnds[index], timestamps[index])) continue;
-        const verdict = judgeRecord(projection, { records, index });
-        if (verdict !== undefined)
-          keepBad(bad, range.partition, quarantined(range.partition, { records, index }, verdict));
+        if (!left?.has(records.offsets[index])) writer.add(records, index);
       }
     }
   }
-  return bad;
+  return writer.end();
+}
+
+function bodyWriter(projection: Projection, parts: readonly Part[]): BodyWriter {
+  const bytesHint = parts.reduce(
+    (sum, { slices }) => sum + slices.reduce((bytes, slice) => bytes + bytesOf(slice), 0),
+    0,
+  );
+  const rewrite = projection.source.unknown === "keep" ? projection.normalise : undefined;
+  return new BodyWriter({ names: projection.companions(SALT), rewrite, bytesHint });
+}
+
+/** What is wrong with a record: the scanner waves through what certainly conforms, the judge has the last word on the rest. */
+function verdictOn(projection: Projection, { records, index }: At): { column: string; reason: string } | undefined {
+  const start = records.valueStarts[index];
+  // Bytes that are not UTF-8 are the engine's to notice: a guard of the insert.
+  const isPlain =
+    start >= 0 && projection.scanner.scan(records.bytes, start, records.valueEnds[index], records.timestamps[index]);
+  return isPlain ? undefined : judgeRecord(projection, { records, index });
 }
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });

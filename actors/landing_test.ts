@@ -12,7 +12,7 @@ import { Effect } from "effect";
 import { TestClock } from "effect/testing";
 import { type Part, partOf } from "./batch.ts";
 import { tokenOf } from "./intent.ts";
-import { land, type Projection, type Target } from "./landing.ts";
+import { land, type Projection, prepare, type Target } from "./landing.ts";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import { recordsOf } from "./records_fixture.ts";
 import type { Batch } from "./table_state.ts";
@@ -115,7 +115,8 @@ function landed(batch: Batch, options: { fault?: Fault; deadlineMs?: number; tar
       return call("marker", `marker ${marker.stored}+${marker.quarantined}`);
     },
   };
-  const program = land(target, batch, deadlineMs).pipe(
+  const program = prepare(target, batch.parts).pipe(
+    Effect.flatMap((prepared) => land(target, batch, { deadlineMs, prepared })),
     Effect.map(({ stored, quarantined }) => `${stored}+${quarantined}`),
     Effect.catchTag("LandingDelayed", (late) => Effect.succeed(`delayed: ${late.message}`)),
     Effect.provideService(Warehouse, { insert } as unknown as Warehouse["Service"]),

@@ -45,10 +45,10 @@ import { Visible } from "./visible.ts";
 
 /** Bounds of landing, as measured: see the README's table. */
 export const TABLE_LIMITS: TableLimits = {
-  rowsMax: 200_000,
-  bytesMax: 32 * 2 ** 20,
+  rowsMax: 100_000,
+  bytesMax: 16 * 2 ** 20,
   ageMsMin: 20,
-  ageMsMax: 500,
+  ageMsMax: 200,
   deadlineMs: 60_000,
   retryMsMin: 50,
   retryMsMax: 5_000,
@@ -57,8 +57,8 @@ export const TABLE_LIMITS: TableLimits = {
 /** Bounds of reading one partition. */
 export const PARTITION_LIMITS: PartitionLimits = {
   recordsMax: 50_000,
-  bytesMax: 8 * 2 ** 20,
-  aheadBytesMax: 16 * 2 ** 20,
+  bytesMax: 4 * 2 ** 20,
+  aheadBytesMax: 8 * 2 ** 20,
   waitMs: 5_000,
   pauseMs: 10,
 };

@@ -20,16 +20,23 @@ import {
   type Warehouse,
   type WarehouseFailed,
 } from "@weir/connectors";
-import { Data, Effect, Exit, Queue, Schedule, Scope } from "effect";
+import { Data, Deferred, Effect, Exit, Queue, Schedule, Scope } from "effect";
 import { type Part, partOf, type Slice } from "./batch.ts";
 import { type Intent, type LastRecord, type Range, tokenOf } from "./intent.ts";
-import { land, type Target } from "./landing.ts";
+import { land, type Prepared, prepare, type Target } from "./landing.ts";
 import { Ledger } from "./ledger.ts";
 import { type PartitionLimits, type PartitionMessage, partitionActor } from "./partition.ts";
 import { lastKnown, locate } from "./position.ts";
 import { type Behaviour, type Ref, type Self, spawn } from "./runtime/actor.ts";
 import type { Registry } from "./runtime/registry.ts";
-import { emptyTable, type TableAction, type TableLimits, type TableMessage, type TableState } from "./table_state.ts";
+import {
+  type Batch,
+  emptyTable,
+  type TableAction,
+  type TableLimits,
+  type TableMessage,
+  type TableState,
+} from "./table_state.ts";
 import { stepTable } from "./table_step.ts";
 import type { Visible } from "./visible.ts";
 
@@ -70,13 +77,15 @@ const whileAway = <A, R>(lookUp: Effect.Effect<A, LogFailed | WarehouseFailed, R
 /** What one incarnation holds beside its pure state. */
 interface Hands {
   membership: Membership;
+  /** Batches made ready to be sent, by token: at most the one that lands and the next. */
+  readonly prepared: Map<string, Deferred.Deferred<Prepared>>;
   readers: { readonly scope: Scope.Closeable; readonly refs: Map<number, Ref<PartitionMessage>> } | undefined;
 }
 
 /** The actor of one target table. */
 export function tableActor(options: TableOptions): Behaviour<TableState, TableMessage, TableAction, Needs> {
   const { target, limits } = options;
-  const hands = {} as Hands;
+  const hands = { prepared: new Map() } as unknown as Hands;
   return {
     kind: "table",
     mailboxMax: 1_024,
@@ -84,6 +93,7 @@ export function tableActor(options: TableOptions): Behaviour<TableState, TableMe
     init: Effect.fnUntraced(function* (self) {
       const log = yield* Log;
       hands.readers = undefined;
+      hands.prepared.clear();
       hands.membership = yield* log.join(options.group, target.topic);
       yield* Effect.forkIn(Effect.forever(Effect.flatMap(Queue.take(hands.membership.events), self.tell)), self.scope);
       return [emptyTable({ statement: target.statement, catalog: target.catalog, limits }), []];
@@ -117,20 +127,25 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
       return toldUnlessFenced(commit(options, action), { self, message: { kind: "announced", token: action.token } });
     case "advance":
       return toldUnlessFenced(commit(options, action), { self, message: { kind: "advanced", token: action.token } });
+    case "prepare":
+      return Effect.asVoid(prepared(options, hands, action.batch));
     case "land": {
       const { batch, deadlineMs } = action;
       const { token } = batch;
-      const landing = (at: Target) =>
-        land(at, batch, deadlineMs).pipe(
+      return Effect.gen(function* () {
+        const target = yield* options.targetAt(batch.intent.catalog);
+        const message = yield* land(target, batch, {
+          deadlineMs,
+          prepared: yield* prepared(options, hands, batch),
+        }).pipe(
           Effect.map((landed): TableMessage => ({ kind: "landed", token, landed })),
           Effect.catchTag("LandingDelayed", (late) =>
             Effect.succeed<TableMessage>({ kind: "delayed", token, note: late.message }),
           ),
         );
-      return options.targetAt(batch.intent.catalog).pipe(
-        Effect.flatMap(landing),
-        Effect.flatMap((message) => Effect.asVoid(self.tell(message))),
-      );
+        if (message.kind === "landed") hands.prepared.delete(token);
+        yield* self.tell(message);
+      });
     }
     case "read":
       return readAll(options, { hands, self, generation: action.generation, positions: action.positions });
@@ -146,6 +161,18 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
       return options.drained;
   }
 };
+
+/** A batch made ready, once: by the first who asks, for everybody and for every try. */
+const prepared = Effect.fnUntraced(function* (options: TableOptions, hands: Hands, batch: Batch) {
+  const known = hands.prepared.get(batch.token);
+  if (known !== undefined) return yield* Deferred.await(known);
+  const made = yield* Deferred.make<Prepared>();
+  hands.prepared.set(batch.token, made);
+  const target = yield* options.targetAt(batch.intent.catalog);
+  const ready = yield* prepare(target, batch.parts);
+  yield* Deferred.succeed(made, ready);
+  return ready;
+});
 
 const toldUnlessFenced = <R>(
   commit: Effect.Effect<void, unknown, R>,
@@ -301,11 +328,12 @@ const readAll = Effect.fnUntraced(function* (options: TableOptions, { hands, sel
   hands.readers = { scope, refs };
 });
 
-/** Stops all partition actors. */
+/** Stops all partition actors and forgets what was made ready. */
 const halt = (hands: Hands) =>
   Effect.suspend(() => {
     const { readers } = hands;
     hands.readers = undefined;
+    hands.prepared.clear();
     return readers === undefined ? Effect.void : Scope.close(readers.scope, Exit.void);
   });
 

@@ -7,14 +7,12 @@
  */
 import type { Commit, MembershipEvent, Records } from "@weir/connectors";
 import type { BatchLimits, Part, Ready } from "./batch.ts";
+import type { AgeLimits, LastLanding } from "./batch_age.ts";
 import type { Intent, LastRecord } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 
 /** Every bound of the table actor. */
-export interface TableLimits extends BatchLimits {
-  /** A batch waits for company at least and at most this long; between them it follows the time of the last insert. */
-  readonly ageMsMin: number;
-  readonly ageMsMax: number;
+export interface TableLimits extends BatchLimits, AgeLimits {
   /** An insert that arrives later than this after its intent is refused by the warehouse. */
   readonly deadlineMs: number;
   /** First and longest pause before a delayed batch is announced again. */
@@ -75,9 +73,11 @@ export interface TableState {
   readonly batch: Batch | undefined;
   /** The batch announced together with the commit that is under way. */
   readonly following: Batch | undefined;
+  /** The next batch, cut and prepared while this one lands; not announced yet. */
+  readonly waiting: Batch | undefined;
   /** When the oldest record now ready arrived here. */
   readonly openedMs: number | undefined;
-  readonly lastTookMs: number;
+  readonly last: LastLanding;
   /** Partitions to be released as soon as no batch is under way. */
   readonly leaving: readonly number[] | undefined;
   /** A membership event that came while a batch was under way. */
@@ -121,6 +121,7 @@ export type TableAction =
       readonly token: string;
       readonly commits: readonly Commit[];
     }
+  | { readonly kind: "prepare"; readonly batch: Batch }
   | { readonly kind: "land"; readonly batch: Batch; readonly deadlineMs: number }
   | {
       readonly kind: "advance";
@@ -145,8 +146,9 @@ export function emptyTable(setup: TableSetup): TableState {
     open: [],
     batch: undefined,
     following: undefined,
+    waiting: undefined,
     openedMs: undefined,
-    lastTookMs: 0,
+    last: { tookMs: 0, rows: 0, atMs: 0 },
     leaving: undefined,
     next: undefined,
     reading: false,

@@ -19,6 +19,7 @@
  */
 import type { Commit, MembershipEvent, Records } from "@weir/connectors";
 import { bytesReady, cut, type Ready, rowsReady } from "./batch.ts";
+import { ageMs } from "./batch_age.ts";
 import { encodeMark, type Intent, sameCut, tokenOf } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 import type { Command, Turn } from "./runtime/actor.ts";
@@ -174,21 +175,29 @@ function onOffered(
     ...at,
     ready: { next: at.ready.next, slices: [...at.ready.slices, { records, start: 0, end: records.count }] },
   });
-  return fill({ ...state, owned, openedMs: state.openedMs ?? nowMs }, nowMs);
+  const offered: TableState = { ...state, owned, openedMs: state.openedMs ?? nowMs };
+  return state.phase === "filling" ? fill(offered, nowMs) : getReady(offered, nowMs);
+}
+
+/** While a batch lands, cuts the next one as soon as it is full and has it prepared. */
+function getReady(state: TableState, nowMs: number): TableTurn {
+  if (!state.reading || state.waiting !== undefined || !isFull(state)) return [state, []];
+  const [next, batch] = cutBatch(state, nowMs);
+  if (batch === undefined) return [state, []];
+  return [
+    { ...next, waiting: batch },
+    [start({ kind: "prepare", batch }), act({ kind: "consumed", parts: batch.parts })],
+  ];
 }
 
 function readyOf(state: TableState): Map<number, Ready> {
   return new Map([...state.owned].map(([partition, { ready }]) => [partition, ready]));
 }
 
-/** How long a batch waits for company: as long as the last insert took, so that inserts use half of the time at most. */
-function ageMs({ setup: { limits }, lastTookMs }: TableState): number {
-  return Math.min(limits.ageMsMax, Math.max(limits.ageMsMin, lastTookMs));
-}
-
 /** Cuts a batch if there is reason to, or arranges to look again when it has aged. */
 function fill(state: TableState, nowMs: number): TableTurn {
   if (state.phase !== "filling") return [state, []];
+  if (state.waiting !== undefined) return announce({ ...state, waiting: undefined }, state.waiting, nowMs);
   const [filled, batch] = cutBatch(state, nowMs);
   if (batch !== undefined) {
     const [next, commands] = announce(filled, batch, nowMs);
@@ -201,11 +210,17 @@ function fill(state: TableState, nowMs: number): TableTurn {
       {
         kind: "after",
         timer: "age",
-        delayMs: Math.max(1, state.openedMs + ageMs(state) - nowMs),
+        delayMs: Math.max(1, state.openedMs + ageMs(state.setup.limits, state.last, nowMs) - nowMs),
         message: { kind: "aged" },
       },
     ],
   ];
+}
+
+function isFull(state: TableState): boolean {
+  const { rowsMax, bytesMax } = state.setup.limits;
+  const ready = readyOf(state);
+  return rowsReady(ready) >= rowsMax || bytesReady(ready) >= bytesMax;
 }
 
 /** Takes a batch out of what is ready if it is full or old enough. */
@@ -214,8 +229,8 @@ function cutBatch(state: TableState, nowMs: number): readonly [TableState, Batch
   if (state.openedMs === undefined || state.draining || state.leaving !== undefined || state.next !== undefined)
     return [state, undefined];
   const ready = readyOf(state);
-  const full = rowsReady(ready) >= limits.rowsMax || bytesReady(ready) >= limits.bytesMax;
-  if (!full && nowMs - state.openedMs < ageMs(state)) return [state, undefined];
+  if (!isFull(state) && nowMs - state.openedMs < ageMs(state.setup.limits, state.last, nowMs))
+    return [state, undefined];
   const [{ epoch }] = state.owned.values();
   const { parts, rest } = cut(ready, limits);
   const owned = new Map<number, Owned>();
@@ -242,9 +257,13 @@ function announce(state: TableState, batch: Batch, nowMs: number): TableTurn {
 function intentCommits(state: TableState, { intent }: Batch): Commit[] {
   return intent.ranges.flatMap(({ partition, from }) => {
     const at = state.owned.get(partition);
-    return at?.committed !== from
-      ? []
-      : [{ partition, offset: from, metadata: encodeMark({ epoch: at.epoch, last: at.last, intent }) }];
+    if (at?.committed === from) {
+      return [{ partition, offset: from, metadata: encodeMark({ epoch: at.epoch, last: at.last, intent }) }];
+    }
+    // Only a recovered vector may know partitions of others, or positions that have moved on since.
+    if (state.reading)
+      throw new Error(`Cannot announce ${partition}[${from}: the position is ${at?.committed}. This is a bug.`);
+    return [];
   });
 }
 
@@ -283,12 +302,12 @@ function onLanded(state: TableState, landed: Landed, nowMs: number): TableTurn {
     ...state,
     owned,
     phase: "advancing",
-    lastTookMs: landed.tookMs,
+    last: { tookMs: landed.tookMs, rows: landed.stored, atMs: nowMs },
     rows: state.rows + landed.stored,
     quarantined: state.quarantined + landed.quarantined,
     note: undefined,
   };
-  const [filled, following] = state.reading ? cutBatch(counted, nowMs) : [counted, undefined];
+  const [filled, following, isNew] = nextBatch(counted, nowMs);
   if (following !== undefined)
     for (const commit of intentCommits(filled, following)) commits.set(commit.partition, commit);
   const advance: TableAction = {
@@ -297,8 +316,17 @@ function onLanded(state: TableState, landed: Landed, nowMs: number): TableTurn {
     token: batch.token,
     commits: [...commits.values()],
   };
-  const consumed = following === undefined ? [] : [act({ kind: "consumed", parts: following.parts })];
-  return [{ ...filled, following }, [start(advance), ...consumed]];
+  const consumed = following !== undefined && isNew ? [act({ kind: "consumed", parts: following.parts })] : [];
+  return [{ ...filled, following, waiting: undefined }, [start(advance), ...consumed]];
+}
+
+/** The batch to be announced with the commit of the one that has landed, and whether it was cut just now. */
+function nextBatch(state: TableState, nowMs: number): readonly [TableState, Batch | undefined, boolean] {
+  const { waiting } = state;
+  const isEnding = state.leaving !== undefined || state.next !== undefined || state.draining;
+  if (!state.reading || isEnding) return [state, undefined, false];
+  if (waiting !== undefined) return [state, { ...waiting, intent: { ...waiting.intent, atMs: nowMs } }, false];
+  return [...cutBatch(state, nowMs), true];
 }
 
 function onAdvanced(state: TableState, nowMs: number): TableTurn {
@@ -325,6 +353,7 @@ function onFenced(state: TableState): TableTurn {
     open: [],
     batch: undefined,
     following: undefined,
+    waiting: undefined,
     reading: false,
     openedMs: undefined,
   };
@@ -352,6 +381,7 @@ function settle(state: TableState, nowMs: number): TableTurn {
       owned: new Map(),
       open: [],
       reading: false,
+      waiting: undefined,
       openedMs: undefined,
       leaving: undefined,
     };

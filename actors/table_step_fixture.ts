@@ -58,10 +58,10 @@ export const offered = (generation: number, partition: number, [from, to]: reado
 });
 export const token = (vector: string, epoch = 1) => `ods.t:3:${epoch}:${vector}`;
 export const announced = (vector: string): Step => ({ kind: "announced", token: token(vector) });
-export const landed = (vector: string, tookMs = 0): Step => ({
+export const landed = (vector: string, { stored = 2, tookMs = 0 } = {}): Step => ({
   kind: "landed",
   token: token(vector),
-  landed: { stored: 2, quarantined: 1, tookMs },
+  landed: { stored, quarantined: 1, tookMs },
 });
 export const delayed = (vector: string): Step => ({ kind: "delayed", token: token(vector), note: "memory limit" });
 export const advanced = (vector: string): Step => ({ kind: "advanced", token: token(vector) });
@@ -140,6 +140,8 @@ function actionTold(action: TableAction): string {
     case "announce":
     case "advance":
       return `${action.kind} g${action.generation}${commitsTold(action.commits)}`;
+    case "prepare":
+      return `prepare ${vectorOf(action.batch.intent)}`;
     case "land":
       return `land ${vectorOf(action.batch.intent)} by ${action.deadlineMs - T0}`;
     case "read":
@@ -163,7 +165,7 @@ function told(command: Command<TableMessage, TableAction>): string {
     case "start":
       return `start ${actionTold(command.action)}`;
     case "after":
-      return `after ${command.delayMs} ${command.message.kind}`;
+      return `after ${Math.round(command.delayMs)} ${command.message.kind}`;
     case "cancel":
       return `cancel ${command.timer}`;
     case "stop":

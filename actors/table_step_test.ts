@@ -63,11 +63,27 @@ describe("stepTable(): one batch after the other", () => {
     ["announced: lands, with a deadline from the announcement", LANDING, ["start land 0[0,2) by 60020"]],
     ["landed: moves the position", ADVANCING, ["start advance g1 0@2"]],
     ["advanced: is visible", [...ADVANCING, advanced("0[0,2)")], ["visible 0@2"]],
-    ["offered meanwhile: only kept", [...LANDING, offered(1, 1, [0, 9])], []],
+    ["offered meanwhile, not a full batch: only kept", [...LANDING, offered(1, 1, [0, 3])], []],
+    [
+      "offered meanwhile, a full batch: cut and made ready, not announced",
+      [...LANDING, offered(1, 1, [0, 9])],
+      ["start prepare 1[0,4)", "consumed 1[0,4)"],
+    ],
+    [
+      "advanced with a batch made ready meanwhile: announces that one",
+      [...ADVANCING, offered(1, 1, [0, 9]), offered(1, 0, [2, 9]), advanced("0[0,2)")],
+      ["visible 0@2", "cancel age", "start announce g1 1@0+1[0,4)"],
+    ],
+    ["offered when a batch is ready: only kept", [...LANDING, offered(1, 1, [0, 9]), offered(1, 0, [2, 9])], []],
+    [
+      "landed with a batch made ready, but draining: it is not announced",
+      [...LANDING, offered(1, 1, [0, 9]), 30, { kind: "drain" }, landed("0[0,2)")],
+      ["start advance g1 0@2"],
+    ],
     [
       "landed with a full batch ready: the same commit carries the next intent",
       [...LANDING, offered(1, 1, [0, 3]), offered(1, 0, [2, 3]), 30, landed("0[0,2)")],
-      ["start advance g1 0@2+0[2,3)1[0,3) 1@0+0[2,3)1[0,3)", "consumed 0[2,3)1[0,3)"],
+      ["start advance g1 0@2+0[2,3)1[0,3) 1@0+0[2,3)1[0,3)"],
     ],
     [
       "landed with an old batch ready: the same commit carries the next intent",
@@ -99,11 +115,11 @@ describe("stepTable(): one batch after the other", () => {
   });
 
   test.each([
-    ["ageMsMin at least", 5, 20],
-    ["as long as the last insert took", 200, 200],
-    ["ageMsMax at most", 3_000, 500],
-  ])("a batch waits %s", (_, tookMs, waits) => {
-    const steps = [...LANDING, 30, landed("0[0,2)", tookMs), advanced("0[0,2)"), offered(1, 0, [2, 3])];
+    ["ageMsMin at least", 2, 0, 20],
+    ["about as long as the last insert took, if that had many rows", 1e12, 200, 200],
+    ["ageMsMax at most", 2, 3_000, 500],
+  ])("a batch waits %s", (_, stored, tookMs, waits) => {
+    const steps = [...LANDING, 30, landed("0[0,2)", { stored, tookMs }), advanced("0[0,2)"), offered(1, 0, [2, 3])];
     expect(play(steps).told).toEqual([`after ${waits} aged`]);
   });
 
@@ -129,9 +145,9 @@ describe("stepTable(): one batch after the other", () => {
     const busy = { ...SETUP, limits: { ...SETUP.limits, rowsMax: 64 } };
     const offers = partitions.map((partition) => offered(1, partition, [0, 2]));
     const { state } = play([...steps, ...offers.slice(0, 31)], emptyTable(busy));
-    const { state: full } = play(offers.slice(31), { ...state, phase: "landing" });
-    const { state: first } = play([aged], { ...full, phase: "filling" });
-    const { state: second } = play([aged], { ...first, phase: "filling", batch: undefined });
+    const { state: full } = play(offers.slice(31), { ...state, phase: "landing", reading: false });
+    const { state: first } = play([aged], { ...full, phase: "filling", reading: true });
+    const { state: second } = play([aged], { ...first, phase: "filling", batch: undefined, reading: false });
     expect(first.batch?.intent.ranges.length).toBe(64);
     expect(second.batch?.intent.ranges.map(({ partition }) => partition)).toContain(64);
   });
@@ -157,7 +173,7 @@ describe("stepTable(): a delayed batch", () => {
       [...TRIED, 80, again, announced("0[0,2)"), landed("0[0,2)")],
       ["start advance g1 0@2"],
     ],
-    ["offered meanwhile: only kept", [...TRIED, offered(1, 0, [2, 9])], []],
+    ["offered meanwhile: only kept", [...TRIED, offered(1, 0, [2, 5])], []],
     ["aged meanwhile: nothing", [...TRIED, aged], []],
     [
       "delayed at the next batch: its cut stays too",

@@ -25,7 +25,14 @@ const definitionsBody = z.strictObject({
   files: z
     .array(z.strictObject({ path: z.string().min(1).max(DEFINITION_LIMITS.pathCharsMax), text: z.string() }))
     .min(1)
-    .max(DEFINITION_LIMITS.filesMax),
+    .max(DEFINITION_LIMITS.filesMax)
+    .superRefine((files, context) => {
+      const names = files.map(({ path }) => path.split("/").slice(-2).join("/"));
+      const index = names.findIndex((name, at) => names.indexOf(name) !== at);
+      // Each would be planned against what is in force, and the second would replace the first one's new table.
+      if (index >= 0)
+        context.addIssue({ code: "custom", path: [index, "path"], message: "two files define the same thing" });
+    }),
   dry_run: z.boolean().default(false),
   allow_destructive: z.boolean().default(false),
 });
@@ -56,7 +63,11 @@ export function admin(door: Door): Hono<DoorEnv> {
     if (!body.success) throw refusalOfError(body.error);
     const { files, dry_run: dryRun, allow_destructive: allowDestructive } = body.data;
     const author = c.get("caller")?.name ?? "";
-    const applied = await orRefuse(door.run(door.sources.apply(files, { author, dryRun, allowDestructive })));
+    const applied = await orRefuse(door.run(door.sources.apply(files, { author, dryRun, allowDestructive }))).catch(
+      (error: unknown) => {
+        throw changeFailed(error);
+      },
+    );
     const problem = problemOf(applied, { dryRun, allowDestructive });
     const { changes, errors, done } = applied;
     const answer = { changes: changes.map(changed), errors: errors.map(wrong), done };
@@ -151,6 +162,14 @@ function changed(change: Change) {
 
 function wrong({ file, line, column, problem, hint }: DefinitionError) {
   return { file, line, column, message: problem, hint };
+}
+
+/** What the engine refused while a change was carried out is no fault of any SQL that the caller wrote. */
+function changeFailed(error: unknown): unknown {
+  if (!(error instanceof Refusal) || error.code !== "sql_refused") return error;
+  const state = error.message.replace(/: while executing .*$/s, ".");
+  const hint = "The old definition is still in force. Choose types that every stored value fits, then apply again.";
+  return new Refusal(409, "change_failed", `Cannot apply: ${state}`, hint);
 }
 
 /** Why nothing was applied; a dry run says what would happen and is no failure, unless a definition is wrong. */

@@ -16,7 +16,8 @@ import type { Door, DoorEnv } from "./door.ts";
 import { answerOf, Refusal } from "./errors.ts";
 import { mayDo } from "./tokens.ts";
 
-const HEADERS: Readonly<Record<string, string>> = {
+/** Headers of every answer; a route in a hurry may set them all by itself. */
+export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
   "x-content-type-options": "nosniff",
   "x-frame-options": "DENY",
   "referrer-policy": "no-referrer",
@@ -38,7 +39,9 @@ export function answered({ counters }: Door): MiddlewareHandler<DoorEnv> {
     const startedAt = performance.now();
     await next();
     const { headers, status } = c.res;
-    for (const name in HEADERS) if (!headers.has(name)) headers.set(name, HEADERS[name]!);
+    if (!headers.has("x-frame-options")) {
+      for (const name in SECURITY_HEADERS) if (!headers.has(name)) headers.set(name, SECURITY_HEADERS[name]!);
+    }
     const route = routePath(c, -1);
     const key = `${c.req.method} ${route} ${status}`;
     const timing = timings.get(key) ?? timingOf(counters, { method: c.req.method, route, status });

@@ -15,9 +15,11 @@ import type { RunningSource } from "@weir/actors";
 import { type Once, partitionOf, RecordWriter, type Write } from "@weir/connectors";
 import { Exit } from "effect";
 import { Hono } from "hono";
+import type { Counter } from "./counters.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { Refusal, refusalOf } from "./errors.ts";
 import { BrokenArray, cutJson, cutLines, type EventSpans } from "./events.ts";
+import { SECURITY_HEADERS } from "./guard.ts";
 import { encodePosition } from "./position.ts";
 import { readBody } from "./request_body.ts";
 import { type Caller, mayDo } from "./tokens.ts";
@@ -180,22 +182,21 @@ interface Asked {
   readonly wait: string | undefined;
 }
 
+/** The usual answer's head, made once. */
+const ACCEPTED: ResponseInit = { status: 202, headers: SECURITY_HEADERS };
+
 /** Appends what was accepted and answers; with `wait` only when it can be queried. */
 async function append(door: Door, running: RunningSource, { sorted, bytes, key, wait }: Asked): Promise<Response> {
   const { name } = running.applied.source;
-  const { counters } = door;
-  counters.add("weir_events_rejected_total", { source: name }, sorted.rejectedTotal);
+  const { accepted: acceptedTotal, duplicate, rejected } = countersOf(door, running);
+  rejected.add(sorted.rejectedTotal);
   const once = onceOf(name, { key, bytes, sorted });
   if (sorted.accepted === 0) return nothingAccepted(sorted);
   const exit = await door.run(door.log.append(sorted.writes, once));
   if (!Exit.isSuccess(exit)) throw refusalOf(exit.cause);
   const { appended, repeated, answer } = exit.value;
   const said = repeated && answer !== undefined ? (JSON.parse(answer) as Answered) : answered(sorted);
-  counters.add(
-    repeated ? "weir_events_duplicate_total" : "weir_events_accepted_total",
-    { source: name },
-    said.accepted,
-  );
+  (repeated ? duplicate : acceptedTotal).add(said.accepted);
   const position = new Map(appended.map(({ partition, first, count }) => [partition, first + count]));
   const body = {
     accepted: repeated ? 0 : said.accepted,
@@ -204,12 +205,33 @@ async function append(door: Door, running: RunningSource, { sorted, bytes, key, 
     ...(said.rejected_total > said.rejected.length ? { rejected_total: said.rejected_total } : {}),
     position: encodePosition(name, position),
   };
-  if (wait === undefined || wait === "0") return Response.json(body, { status: 202 });
+  if (wait === undefined || wait === "0") return Response.json(body, ACCEPTED);
   const seen = await door.run(
     door.sources.visible.wait(running.target.statement, { position, waitMs: waitMsOf(wait) }),
   );
   const visible = Exit.isSuccess(seen) && seen.value;
   return Response.json({ ...body, visible }, { status: visible ? 200 : 202 });
+}
+
+interface SourceCounters {
+  readonly accepted: Counter;
+  readonly duplicate: Counter;
+  readonly rejected: Counter;
+}
+
+const COUNTERS = new WeakMap<RunningSource, SourceCounters>();
+
+function countersOf({ counters }: Door, running: RunningSource): SourceCounters {
+  const known = COUNTERS.get(running);
+  if (known !== undefined) return known;
+  const source = running.applied.source.name;
+  const bound: SourceCounters = {
+    accepted: counters.counter("weir_events_accepted_total", { source }),
+    duplicate: counters.counter("weir_events_duplicate_total", { source }),
+    rejected: counters.counter("weir_events_rejected_total", { source }),
+  };
+  COUNTERS.set(running, bound);
+  return bound;
 }
 
 interface Answered {

@@ -88,13 +88,13 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "10 a bad record never stops its partition",
     file: "actors/landing.ts",
-    find: "yield* findByHalves(target, batch, { bad: how.bad, refusal });",
+    find: "yield* findByHalves(target, batch, { prepared, refusal });",
     replace: "return yield* delayed(refusal);",
   },
   {
     rule: "10 a bad record is never silent",
     file: "actors/landing.ts",
-    find: "const rows = [...bad.values()].flatMap((records) => [...records.values()]);",
+    find: "const rows = [...prepared.bad.values()].flatMap((records) => [...records.values()]);",
     replace: "const rows: Quarantined[] = [];",
   },
 ];

@@ -179,7 +179,7 @@ class Cluster {
   }
 
   #pause(machine: Machine, ms: number): void {
-    machine.pausedUntilMs = this.#world.nowMs + ms;
+    machine.pausedUntilMs = Math.max(machine.pausedUntilMs, this.#world.nowMs + ms);
     this.#log.expel(machine);
   }
 

@@ -1,0 +1,38 @@
+/**
+ * The age of a batch: how long it waits for company before it is cut.
+ *
+ *   quiet ──▶ as short as allowed        under load ──▶ follows the last insert, longer for few rows
+ *
+ * Pure.
+ *
+ * @module
+ */
+
+/** A batch waits at least and at most this long, in milliseconds. */
+export interface AgeLimits {
+  readonly ageMsMin: number;
+  readonly ageMsMax: number;
+}
+
+/** The last landing: how long it took, how many rows it stored, when it ended (milliseconds since 1970). */
+export interface LastLanding {
+  readonly tookMs: number;
+  readonly rows: number;
+  readonly atMs: number;
+}
+
+/** A table that has landed nothing for this long is not under load. */
+const QUIET_MS = 1_000;
+/** With this many rows, an insert's own cost is about half of the cost of its rows. */
+const FEW_ROWS = 1_000;
+
+/**
+ * How long a batch waits for company, in milliseconds. After a pause: as short as allowed, somebody may be waiting.
+ * Under load: as long as the last insert took, and up to ten times that when it had few rows, because then its cost
+ * was mostly the insert's own and waiting makes the next one cheaper for each row.
+ */
+export function ageMs(limits: AgeLimits, last: LastLanding, nowMs: number): number {
+  if (nowMs - last.atMs > QUIET_MS) return limits.ageMsMin;
+  const patience = 1 + 9 / (1 + last.rows / FEW_ROWS);
+  return Math.round(Math.min(limits.ageMsMax, Math.max(limits.ageMsMin, last.tookMs * patience)));
+}
