@@ -22,6 +22,7 @@ import {
   createWeirTables,
   DEDUPLICATION_WINDOW_PARTS,
   type DefinitionError,
+  identifier,
   planSource,
   stateTable,
 } from "@weir/sql";
@@ -291,7 +292,7 @@ const rebuild = Effect.fnUntraced(function* (
   const table = stateTable(source, version);
   yield* warehouse.command("admin", `DROP TABLE IF EXISTS ${table} SYNC`);
   yield* warehouse.command("admin", createStateTable(source, version));
-  const names = columns.map((column) => `\`${column.name}\``).join(", ");
+  const names = columns.map((column) => identifier(column.name)).join(", ");
   const expressions = columns.map((column) => column.expression).join(", ");
   yield* warehouse.command(
     "admin",

@@ -218,7 +218,11 @@ const locateAll = Effect.fnUntraced(function* ({ group, target }: TableOptions, 
     Effect.gen(function* () {
       const commit = commits.find((one) => one.partition === partition);
       const position = positions.find((one) => one.partition === partition);
-      const range = ranges.find((one) => one.partition === partition) ?? { partition, earliest: 0, latest: 0 };
+      const range = ranges.find((one) => one.partition === partition);
+      if (range === undefined) {
+        const message = `Cannot find ${topic}/${partition} in the log, although it is assigned.`;
+        return yield* new LogFailed({ reason: "unavailable", message, retriable: true });
+      }
       const last = lastKnown(commit, position);
       const isHeld = last !== undefined && last.offset >= range.earliest && last.offset < range.latest;
       const held = isHeld ? yield* recordAt({ topic, partition, offset: last.offset }) : undefined;
@@ -290,7 +294,7 @@ const rereadRange = Effect.fnUntraced(function* (
         Effect.retry({ while: (error) => error._tag === "LogFailed" && error.retriable, schedule: AWAY_RETRY }),
         Effect.catchTag("OffsetGap", () => Effect.succeed(undefined)),
       );
-    if (records === undefined || records.count === 0) return undefined;
+    if (records === undefined || records.next <= offset) return undefined;
     let end = records.count;
     while (end > 0 && records.offsets[end - 1] >= to) end--;
     if (end > 0) slices.push({ records, start: 0, end });

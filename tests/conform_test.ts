@@ -8,8 +8,8 @@
  */
 
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import type { Source } from "@weir/sql";
 import { type Conform, conform } from "@weir/sql";
-import type { Source } from "../sql/source.ts";
 import { type Engine, engine } from "./conform_engine.ts";
 import { randomOf, TYPES, type ValueCase, valueCases } from "./conform_values.ts";
 

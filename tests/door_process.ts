@@ -135,7 +135,8 @@ export async function until<A>(
     } catch (error) {
       last = error instanceof Error ? error.message : error;
     }
-    if (Date.now() > deadlineMs) throw new Error(`${what} did not happen within ${options.withinMs} ms; last seen: ${JSON.stringify(last)}`);
+    if (Date.now() > deadlineMs)
+      throw new Error(`${what} did not happen within ${options.withinMs} ms; last seen: ${JSON.stringify(last)}`);
     await Bun.sleep(20);
   }
 }

@@ -38,14 +38,21 @@ interface Answer {
   readonly error?: { readonly code: string; readonly message: string; readonly hint: string };
 }
 
-async function send(body: string | Uint8Array, headers: Readonly<Record<string, string>> = JSON_TYPE, query = ""): Promise<{ status: number; answer: Answer }> {
+async function send(
+  body: string | Uint8Array,
+  headers: Readonly<Record<string, string>> = JSON_TYPE,
+  query = "",
+): Promise<{ status: number; answer: Answer }> {
   const response = await world.post(`/v1/ingest/event${query}`, body, headers);
   return { status: response.status, answer: (await response.json()) as Answer };
 }
 
 /** The good event with some fields given as raw JSON text. */
 function event(fields: Readonly<Record<string, string | undefined>>): string {
-  const all = { ...Object.fromEntries(Object.entries(GOOD).map(([name, value]) => [name, JSON.stringify(value)])), ...fields };
+  const all = {
+    ...Object.fromEntries(Object.entries(GOOD).map(([name, value]) => [name, JSON.stringify(value)])),
+    ...fields,
+  };
   const pairs = Object.entries(all).filter(([, value]) => value !== undefined);
   return `{${pairs.map(([name, value]) => `${JSON.stringify(name)}:${value}`).join(",")}}`;
 }
@@ -68,14 +75,20 @@ describe("POST /v1/ingest/<source>", () => {
   test("answers 200 with wait=1 when the event can be queried", async () => {
     const { status } = await send(event({ id: '"waited"' }), JSON_TYPE, "?wait=1");
     expect(status).toBe(200);
-    expect(await world.sql("SELECT small, large, price FROM ods.event WHERE id = 'waited'")).toEqual([{ small: 7, large: "1", price: "1.5" }]);
+    expect(await world.sql("SELECT small, large, price FROM ods.event WHERE id = 'waited'")).toEqual([
+      { small: 7, large: "1", price: "1.5" },
+    ]);
   });
 
   test("keeps 64-bit integers, Decimals and keys exactly", async () => {
     await send(event({ id: '"exact"', large: "9007199254740993", price: "12345678.91" }), JSON_TYPE, "?wait=1");
     await send(event({ id: '"ж\\u00e9\\ud83d\\ude00"', large: '"-9223372036854775808"' }), JSON_TYPE, "?wait=1");
-    expect(await world.sql("SELECT large, price FROM ods.event WHERE id = 'exact'")).toEqual([{ large: "9007199254740993", price: "12345678.91" }]);
-    expect(await world.sql("SELECT large FROM ods.event WHERE id = 'жé😀'")).toEqual([{ large: "-9223372036854775808" }]);
+    expect(await world.sql("SELECT large, price FROM ods.event WHERE id = 'exact'")).toEqual([
+      { large: "9007199254740993", price: "12345678.91" },
+    ]);
+    expect(await world.sql("SELECT large FROM ods.event WHERE id = 'жé😀'")).toEqual([
+      { large: "-9223372036854775808" },
+    ]);
   });
 
   test.each([
@@ -106,19 +119,31 @@ describe("POST /v1/ingest/<source>", () => {
   });
 
   test("stores the good elements of an array with a bad one", async () => {
-    const { status, answer } = await send(`[${event({ id: '"g1"' })},${event({ small: "-1" })},${event({ id: '"g2"' })}]`, JSON_TYPE, "?wait=1");
+    const { status, answer } = await send(
+      `[${event({ id: '"g1"' })},${event({ small: "-1" })},${event({ id: '"g2"' })}]`,
+      JSON_TYPE,
+      "?wait=1",
+    );
     expect(status).toBe(200);
     expect(answer).toMatchObject({ accepted: 2, rejected: [{ index: 1, column: "small" }] });
     expect(await world.sql("SELECT count() AS n FROM ods.event WHERE id IN ('g1', 'g2')")).toEqual([{ n: "2" }]);
   });
 
   test("stores the whole lines of truncated NDJSON", async () => {
-    const { answer } = await send(`${event({ id: '"t1"' })}\n${event({ id: '"t2"' }).slice(0, 20)}`, LINES_TYPE, "?wait=1");
+    const { answer } = await send(
+      `${event({ id: '"t1"' })}\n${event({ id: '"t2"' }).slice(0, 20)}`,
+      LINES_TYPE,
+      "?wait=1",
+    );
     expect(answer).toMatchObject({ accepted: 1, rejected: [{ index: 1, column: null }] });
   });
 
   test("refuses bad UTF-8 alone, not its neighbours", async () => {
-    const bad = Buffer.concat([Buffer.from(`${event({ id: '"u1"' })}\n`), Buffer.from(event({ note: '"?"' }).replace("?", "\u00ff"), "latin1"), Buffer.from(`\n${event({ id: '"u2"' })}`)]);
+    const bad = Buffer.concat([
+      Buffer.from(`${event({ id: '"u1"' })}\n`),
+      Buffer.from(event({ note: '"?"' }).replace("?", "\u00ff"), "latin1"),
+      Buffer.from(`\n${event({ id: '"u2"' })}`),
+    ]);
     const { answer } = await send(bad, LINES_TYPE);
     expect(answer).toMatchObject({ accepted: 2, rejected: [{ index: 1, reason: "the event is not valid UTF-8" }] });
   });
@@ -129,12 +154,21 @@ describe("POST /v1/ingest/<source>", () => {
     ["another content type", "{}", { "content-type": "text/plain" }, 415, "unsupported_media_type"],
     ["brotli", "{}", { ...JSON_TYPE, "content-encoding": "br" }, 415, "unsupported_media_type"],
     ["gzip that is none", "{}", { ...JSON_TYPE, "content-encoding": "gzip" }, 400, "not_compressed"],
-    ["a gzip bomb", gzipSync(Buffer.alloc(100 * 2 ** 20, 0x20)), { ...JSON_TYPE, "content-encoding": "gzip" }, 413, "body_too_large"],
+    [
+      "a gzip bomb",
+      gzipSync(Buffer.alloc(100 * 2 ** 20, 0x20)),
+      { ...JSON_TYPE, "content-encoding": "gzip" },
+      413,
+      "body_too_large",
+    ],
     ["100 MB", Buffer.alloc(100_000_000, 0x20), LINES_TYPE, 413, "body_too_large"],
     ["an Idempotency-Key with a space", "{}", { ...JSON_TYPE, "idempotency-key": "a b" }, 400, "bad_idempotency_key"],
   ])("refuses %s", async (_, body, headers, status, code) => {
     const seen = await send(body as string | Uint8Array, headers as Record<string, string>);
-    expect({ status: seen.status, code: seen.answer.error?.code }).toEqual({ status: status as number, code: code as string });
+    expect({ status: seen.status, code: seen.answer.error?.code }).toEqual({
+      status: status as number,
+      code: code as string,
+    });
   });
 
   test.each([
@@ -142,9 +176,18 @@ describe("POST /v1/ingest/<source>", () => {
     ["with a wrong token", { authorization: "Bearer wrong" }, "event", 401],
     ["for an unknown source", { authorization: "Bearer weir_test" }, "nothing", 404],
   ])("refuses requests %s", async (_, headers, source, status) => {
-    const response = await world.request(`/v1/ingest/${source}`, { method: "POST", body: "{}", headers: { ...JSON_TYPE, ...headers } as Record<string, string> });
+    const response = await world.request(`/v1/ingest/${source}`, {
+      method: "POST",
+      body: "{}",
+      headers: { ...JSON_TYPE, ...headers } as Record<string, string>,
+    });
     expect(response.status).toBe(status);
-    expect(Object.keys(((await response.json()) as { error: object }).error).sort()).toEqual(["at", "code", "hint", "message"]);
+    expect(Object.keys(((await response.json()) as { error: object }).error).sort()).toEqual([
+      "at",
+      "code",
+      "hint",
+      "message",
+    ]);
   });
 
   test("stores a repeated Idempotency-Key once and refuses it with other content", async () => {
@@ -157,16 +200,30 @@ describe("POST /v1/ingest/<source>", () => {
     expect(again.status).toBe(200);
     expect(await world.sql("SELECT count() AS n FROM ods.event WHERE id = 'once'")).toEqual([{ n: "1" }]);
     const other = await send(event({ id: '"other"' }), key);
-    expect({ status: other.status, code: other.answer.error?.code }).toEqual({ status: 422, code: "idempotency_key_reused" });
+    expect({ status: other.status, code: other.answer.error?.code }).toEqual({
+      status: 422,
+      code: "idempotency_key_reused",
+    });
   });
 
   test("keeps what it refused in the quarantine", async () => {
     const id = crypto.randomUUID();
     await send(event({ id: JSON.stringify(id), small: "999" }));
-    const rows = await until("quarantine", () => world.sql(`SELECT column, reason, raw, partition FROM weir.quarantine WHERE raw LIKE '%${id}%'`), {
-      holds: (seen) => seen.length > 0,
-      withinMs: 10_000,
-    });
-    expect(rows).toEqual([{ column: "small", reason: expect.stringContaining("999"), raw: event({ id: JSON.stringify(id), small: "999" }), partition: -1 }]);
+    const rows = await until(
+      "quarantine",
+      () => world.sql(`SELECT column, reason, raw, partition FROM weir.quarantine WHERE raw LIKE '%${id}%'`),
+      {
+        holds: (seen) => seen.length > 0,
+        withinMs: 10_000,
+      },
+    );
+    expect(rows).toEqual([
+      {
+        column: "small",
+        reason: expect.stringContaining("999"),
+        raw: event({ id: JSON.stringify(id), small: "999" }),
+        partition: -1,
+      },
+    ]);
   });
 });

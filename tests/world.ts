@@ -26,7 +26,11 @@ export interface World {
   readonly token: string;
   readonly request: (path: string, init?: RequestInit) => Promise<Response>;
   /** Posts with the administrator's token. */
-  readonly post: (path: string, body: string | Uint8Array, headers?: Readonly<Record<string, string>>) => Promise<Response>;
+  readonly post: (
+    path: string,
+    body: string | Uint8Array,
+    headers?: Readonly<Record<string, string>>,
+  ) => Promise<Response>;
   readonly sql: <Row = Record<string, unknown>>(text: string) => Promise<readonly Row[]>;
   /** Applies sources given as name → text. */
   readonly apply: (sources: Readonly<Record<string, string>>) => Promise<void>;
@@ -71,7 +75,9 @@ export async function openWorld(log: Partial<SqliteLogOptions> = {}): Promise<Wo
     },
     apply: async (sources) => {
       const files = Object.entries(sources).map(([name, text]) => ({ path: `ods/${name}.sql`, text }));
-      const response = await post("/v1/admin/definitions", JSON.stringify({ files }), { "content-type": "application/json" });
+      const response = await post("/v1/admin/definitions", JSON.stringify({ files }), {
+        "content-type": "application/json",
+      });
       const answer = (await response.json()) as { done?: boolean };
       if (!answer.done) throw new Error(`The sources were not applied: ${JSON.stringify(answer)}`);
     },

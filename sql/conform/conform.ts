@@ -14,11 +14,11 @@
  */
 
 import type { Column, Source } from "../source.ts";
+import { type ColumnType, readType, TypeRefused } from "./column_type.ts";
 import { parseExact } from "./exact.ts";
 import { judgeOf, type Verdict } from "./judge.ts";
 import { type Companions, companionsOf, INGEST_COLUMNS, insertText, probeText, strictSettings } from "./projection.ts";
 import { type Scanner, scannerOf } from "./scanner.ts";
-import { type ColumnType, readType, TypeRefused } from "./column_type.ts";
 
 export type { Companions, Scanner, Verdict };
 

@@ -8,8 +8,8 @@
  * @module
  */
 
-import { DAY, timePattern } from "./time.ts";
 import type { ColumnType } from "./column_type.ts";
+import { DAY, timePattern } from "./time.ts";
 
 const OCTET = "(?:25[0-5]|2[0-4]\\d|1\\d\\d|[1-9]?\\d)";
 const IPV4 = `(?:${OCTET}\\.){3}${OCTET}`;

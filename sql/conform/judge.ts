@@ -11,9 +11,9 @@
  */
 
 import type { Source } from "../source.ts";
+import type { ColumnType } from "./column_type.ts";
 import { type Node, NotJson, parseExact } from "./exact.ts";
 import { type DateType, dateReader, type TimeReading, type TimeType, timeReader } from "./time.ts";
-import type { ColumnType } from "./column_type.ts";
 import { type Check, checkOf } from "./values.ts";
 
 /** What becomes of a record. `key` is what a Kafka client would key it with; undefined: no key. */

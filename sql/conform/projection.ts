@@ -18,10 +18,10 @@
  */
 
 import type { Source } from "../source.ts";
+import type { ColumnType } from "./column_type.ts";
 import { textPattern } from "./grammar.ts";
 import { FUTURE_MS_MAX } from "./judge.ts";
 import { dayRange, LOCAL_YEARS, OFFSET, type TimeType, timeRange } from "./time.ts";
-import type { ColumnType } from "./column_type.ts";
 import { UTC_NAMES } from "./zones.ts";
 
 /** Names of the three fields spliced in front of each record. */

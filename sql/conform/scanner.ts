@@ -13,9 +13,9 @@
  */
 
 import type { Source } from "../source.ts";
+import type { ColumnType } from "./column_type.ts";
 import { FUTURE_MS_MAX } from "./judge.ts";
 import * as scan from "./scan.ts";
-import type { ColumnType } from "./column_type.ts";
 import { UTC_NAMES } from "./zones.ts";
 
 /** Scans records of one source; not reentrant. */

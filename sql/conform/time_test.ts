@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
-import { type DateType, dateReader, type TimeType, timeReader } from "./time.ts";
 import { readType } from "./column_type.ts";
+import { type DateType, dateReader, type TimeType, timeReader } from "./time.ts";
 
 const at = (text: string) => ({ ms: Date.parse(text) });
 

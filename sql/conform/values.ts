@@ -8,6 +8,7 @@
  * @module
  */
 
+import type { ColumnType } from "./column_type.ts";
 import type { Node } from "./exact.ts";
 import {
   EXPONENT_DIGITS_MAX,
@@ -18,7 +19,6 @@ import {
   textPattern,
 } from "./grammar.ts";
 import { type DateType, dateReader, type TimeType, timeReader } from "./time.ts";
-import type { ColumnType } from "./column_type.ts";
 
 /** Says why a value is not one of the type; undefined: it is. */
 export type Check = (node: Node, text: string) => string | undefined;

@@ -40,15 +40,21 @@ afterAll(folder.remove);
 function placeOfDeath(dataDir: string): Promise<Place> {
   const look = Effect.gen(function* () {
     const log = yield* Log;
-    const marks = (yield* log.committed({ group: "weir.ods.number", topic: "number" })).map(({ metadata }) => decodeMark(metadata));
+    const marks = (yield* log.committed({ group: "weir.ods.number", topic: "number" })).map(({ metadata }) =>
+      decodeMark(metadata),
+    );
     const intent = marks.find((mark) => mark?.intent !== undefined)?.intent;
     if (intent === undefined) return "between batches";
     const { connection } = yield* embeddedClickHouse({ dataDir });
-    const ranges = intent.ranges.map(({ partition, from, to }) => `(_partition = ${partition} AND _offset >= ${from} AND _offset < ${to})`);
+    const ranges = intent.ranges.map(
+      ({ partition, from, to }) => `(_partition = ${partition} AND _offset >= ${from} AND _offset < ${to})`,
+    );
     const rows = yield* Effect.flatMap(Warehouse, (warehouse) =>
       warehouse.rows<{ n: string }>("admin", `SELECT count() AS n FROM ods.number WHERE ${ranges.join(" OR ")}`),
     ).pipe(Effect.provide(clickHouseWarehouse(connection)));
-    expect([0, intent.ranges.reduce((sum, range) => sum + range.rows, 0)], tokenOf("ods.number", intent)).toContain(Number(rows[0].n));
+    expect([0, intent.ranges.reduce((sum, range) => sum + range.rows, 0)], tokenOf("ods.number", intent)).toContain(
+      Number(rows[0].n),
+    );
     return Number(rows[0].n) === 0 ? "between intent and insert" : "between insert and commit";
   });
   return Effect.runPromise(Effect.scoped(Effect.provide(look, sqliteLog({ dir: dataDir })))) as Promise<Place>;
@@ -56,7 +62,10 @@ function placeOfDeath(dataDir: string): Promise<Place> {
 
 /** Everything that was promised is there, once. */
 async function audit(door: DoorProcess, { promised }: Producer): Promise<void> {
-  const seen = await until("landing", () => stored(door), { holds: ({ markers }) => markers >= promised.events, withinMs: 90_000 });
+  const seen = await until("landing", () => stored(door), {
+    holds: ({ markers }) => markers >= promised.events,
+    withinMs: 90_000,
+  });
   const { events, sum } = promised;
   expect(seen).toEqual({ rows: events, ids: events, records: events, sum, markers: events });
 }
@@ -67,7 +76,12 @@ describe("kill -9", () => {
     let door = await startProcess({ dataDir, projectDir, env: SLOW_DISK });
     const producer = new Producer(door, { senders: 4, batch: 50 });
     const places = new Map<Place, number>();
-    for (let kill = 0; kill < KILLS_MAX && !(kill >= KILLS && places.has("between intent and insert") && places.has("between insert and commit")); kill++) {
+    for (
+      let kill = 0;
+      kill < KILLS_MAX &&
+      !(kill >= KILLS && places.has("between intent and insert") && places.has("between insert and commit"));
+      kill++
+    ) {
       await Bun.sleep(150 + random() * 300);
       producer.door = undefined;
       await door.kill();
@@ -77,8 +91,12 @@ describe("kill -9", () => {
       producer.door = door;
     }
     await producer.stop();
-    console.log(`killed ${[...places].map(([place, count]) => `${count} x ${place}`).join(", ")}; ${producer.promised.events} events`);
-    expect([...places.keys()]).toEqual(expect.arrayContaining(["between intent and insert", "between insert and commit"]));
+    console.log(
+      `killed ${[...places].map(([place, count]) => `${count} x ${place}`).join(", ")}; ${producer.promised.events} events`,
+    );
+    expect([...places.keys()]).toEqual(
+      expect.arrayContaining(["between intent and insert", "between insert and commit"]),
+    );
     await audit(door, producer);
     await door.stop();
   }, 180_000);
@@ -90,7 +108,10 @@ describe("kill -9", () => {
       await Bun.sleep(300 + random() * 500);
       const before = door.engine();
       process.kill(before, "SIGKILL");
-      await until("a new ClickHouse", () => engineOf(door), { holds: (pid) => pid !== undefined && pid !== before, withinMs: 5_000 });
+      await until("a new ClickHouse", () => engineOf(door), {
+        holds: (pid) => pid !== undefined && pid !== before,
+        withinMs: 5_000,
+      });
     }
     await producer.stop();
     await audit(door, producer);

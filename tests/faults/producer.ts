@@ -56,7 +56,9 @@ export class Producer {
     while (this.#isRunning) {
       const first = this.#next;
       this.#next += batch;
-      const lines = Array.from({ length: batch }, (_, index) => JSON.stringify({ id: `${first + index}`, n: (first + index) % 1_000 }));
+      const lines = Array.from({ length: batch }, (_, index) =>
+        JSON.stringify({ id: `${first + index}`, n: (first + index) % 1_000 }),
+      );
       // Every batch has one event that no table takes.
       lines.push(JSON.stringify({ id: "bad", n: -1 }));
       const headers = { "content-type": "application/x-ndjson", "idempotency-key": `batch-${first}` };
@@ -89,11 +91,19 @@ export class Producer {
 }
 
 /** What the tables hold of the numbers. */
-export async function stored(door: DoorProcess): Promise<{ rows: number; ids: number; records: number; sum: number; markers: number }> {
+export async function stored(
+  door: DoorProcess,
+): Promise<{ rows: number; ids: number; records: number; sum: number; markers: number }> {
   // Markers first: a row is there before its batch's marker.
   const [{ markers }] = await door.sql("SELECT sum(stored) AS markers FROM weir.batch WHERE statement = 'ods.number'");
   const [row] = await door.sql(
     "SELECT count() AS rows, uniqExact(id) AS ids, uniqExact(_epoch, _partition, _offset) AS records, sum(n) AS sum FROM ods.number",
   );
-  return { rows: Number(row.rows), ids: Number(row.ids), records: Number(row.records), sum: Number(row.sum), markers: Number(markers) };
+  return {
+    rows: Number(row.rows),
+    ids: Number(row.ids),
+    records: Number(row.records),
+    sum: Number(row.sum),
+    markers: Number(markers),
+  };
 }
