@@ -86,6 +86,17 @@ export class BodyWriter {
   }
 }
 
+/** Chunks that are kept for the next bodies: fresh memory costs more than what is written into it. */
+const SPARE_CHUNKS_MAX = 32;
+const spare: ArrayBufferLike[] = [];
+
+/** Gives the chunks of a body back when nobody will read them any more. */
+export function recycle(chunks: readonly Uint8Array[]): void {
+  for (const { buffer } of chunks) {
+    if (buffer.byteLength === CHUNK_BYTES && spare.length < SPARE_CHUNKS_MAX) spare.push(buffer);
+  }
+}
+
 class Chunk {
   readonly bytes: Uint8Array;
   at = 0;
@@ -94,7 +105,8 @@ class Chunk {
   lastDigits: Uint8Array = new Uint8Array(0);
 
   constructor(size: number) {
-    this.bytes = new Uint8Array(size);
+    const known = size === CHUNK_BYTES ? spare.pop() : undefined;
+    this.bytes = known === undefined ? new Uint8Array(size) : new Uint8Array(known);
   }
 
   taken(): Uint8Array {

@@ -18,7 +18,7 @@ import { type Insert, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import type { Conform, Source } from "@weir/sql";
 import { Clock, Data, Effect } from "effect";
 import { bytesOf, type Part } from "./batch.ts";
-import { BodyWriter } from "./body.ts";
+import { BodyWriter, recycle } from "./body.ts";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import type { Batch, Landed } from "./table_state.ts";
 
@@ -101,6 +101,9 @@ export const land = Effect.fnUntraced(function* (
   const ledger = yield* Ledger;
   const startedMs = yield* Clock.currentTimeMillis;
   yield* insertStrictly(target, batch, { deadlineMs, prepared });
+  // After the first try nobody reads the body any more; a lost try before might.
+  if (batch.tries === 0 && prepared.body !== undefined) recycle(prepared.body);
+  prepared.body = undefined;
   const { statement, topic } = target;
   const { token, parts } = batch;
   const { epoch, catalog, ranges } = batch.intent;

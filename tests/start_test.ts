@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { engine } from "./conform_engine.ts";
@@ -35,6 +35,7 @@ interface Ready {
   readonly pid: number;
 }
 
+setDefaultTimeout(60_000);
 const folder = temporaryFolder("start");
 const started: Weir[] = [];
 const projectDir = join(folder.path, "project");

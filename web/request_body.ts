@@ -11,7 +11,7 @@
  */
 import { promisify } from "node:util";
 import { gunzip, zstdDecompress } from "node:zlib";
-import { Refusal } from "./errors.ts";
+import { clientGone, Refusal } from "./errors.ts";
 
 /** Upper bounds of one body, in bytes: as sent, and decompressed. */
 export interface BodyLimits {
@@ -32,7 +32,9 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
       "Send it as it is, or compressed with gzip or zstd.",
     );
   }
-  const sent = await readBytes(request, limits.sentBytesMax);
+  const sent = await readBytes(request, limits.sentBytesMax).catch((error: unknown) => {
+    throw (error as { name?: string }).name === "AbortError" ? clientGone() : error;
+  });
   if (encoding === "identity") return sent;
   try {
     return await DECOMPRESS[encoding](sent, { maxOutputLength: limits.bytesMax });

@@ -1,0 +1,101 @@
+/**
+ * A whole platform behind a real port, to be attacked, and what every refusal must look like.
+ *
+ *   openGateway ──▶ ask (requests) · rawRequest (bytes) ──▶ refusal ──close──▶ the platform is as it was
+ *
+ * @module
+ */
+import { expect } from "bun:test";
+import { connect } from "node:net";
+import { app } from "@weir/web";
+import { openWorld, type World } from "./world.ts";
+
+const SOURCE = `/*---
+kind: source
+doc: Something to attack.
+key: id
+---*/
+CREATE TABLE ods.event ( id String, n UInt32 )
+`;
+const SOCKET_MS_MAX = 5_000;
+
+/** Every route below /v1. */
+export const ROUTES = [
+  ["POST", "/v1/ingest/event"],
+  ["POST", "/v1/sql"],
+  ["DELETE", "/v1/sql/00000000-0000-4000-8000-000000000000"],
+  ["GET", "/v1/admin/actors"],
+  ["GET", "/v1/admin/quarantine"],
+  ["GET", "/v1/admin/definitions"],
+  ["POST", "/v1/admin/definitions"],
+] as const;
+
+/** An answer, read whole; `code` is undefined if it is no refusal. */
+export interface Refused {
+  readonly status: number;
+  readonly code: string | undefined;
+  readonly text: string;
+}
+
+/** A platform with the source `event`, which nothing may enter. */
+export interface Gateway {
+  readonly world: World;
+  readonly port: number;
+  /** Asks with the administrator's token, unless `init` has another. */
+  readonly ask: (method: string, path: string, init?: RequestInit) => Promise<Refused>;
+  /** Sends one request as raw bytes to the port; answers the status, 0 for none. */
+  readonly rawRequest: (method: string, path: string, headers?: readonly string[], body?: string) => Promise<number>;
+  /** Checks that the platform is as it was, and closes it. */
+  readonly close: () => Promise<void>;
+}
+
+/** Opens the platform and its port. */
+export async function openGateway(): Promise<Gateway> {
+  const world = await openWorld();
+  await world.apply({ event: SOURCE });
+  const server = Bun.serve({ hostname: "127.0.0.1", port: 0, fetch: app(world.door).fetch });
+  const port = server.port as number;
+  return {
+    world,
+    port,
+    ask: async (method, path, init = {}) => {
+      const headers = { authorization: `Bearer ${world.token}`, ...(init.headers as Record<string, string>) };
+      return refusal(await world.request(path, { ...init, method, headers }));
+    },
+    rawRequest: (method, path, headers = [], body = "") => {
+      const host = headers.some((header) => /^host:/i.test(header)) ? [] : ["Host: localhost"];
+      const lines = [`${method} ${path} HTTP/1.1`, ...host, "Connection: close", ...headers];
+      return raw(port, `${lines.join("\r\n")}\r\n\r\n${body}`);
+    },
+    close: async () => {
+      expect(await world.sql("SELECT count() AS n FROM ods.event")).toEqual([{ n: "0" }]);
+      expect(await world.sql("SELECT count() AS n FROM weir.definition")).toEqual([{ n: "1" }]);
+      await server.stop(true);
+      await world.close();
+    },
+  };
+}
+
+/** Reads an answer; every refusal must have the one form of errors and say nothing of the machine. */
+export async function refusal(response: Response): Promise<Refused> {
+  const text = await response.text();
+  if (response.ok) return { status: response.status, code: undefined, text };
+  const { error } = JSON.parse(text) as { error: { code: string } };
+  expect(Object.keys(error).sort()).toEqual(["at", "code", "hint", "message"]);
+  expect(text).not.toMatch(/\.ts:\d+|weir_(admin|writer|reader)|\/tmp\//);
+  return { status: response.status, code: error.code, text };
+}
+
+function raw(port: number, text: string): Promise<number> {
+  const { promise, resolve } = Promise.withResolvers<number>();
+  let answer = "";
+  const socket = connect({ host: "127.0.0.1", port }, () => socket.write(text));
+  const end = () => resolve(Number(/^HTTP\/1\.1 (\d{3})/.exec(answer)?.[1] ?? 0));
+  socket.on("data", (chunk) => {
+    answer += chunk.toString("latin1");
+  });
+  socket.setTimeout(SOCKET_MS_MAX, () => socket.destroy());
+  socket.on("error", end);
+  socket.on("close", end);
+  return promise;
+}
