@@ -24,6 +24,7 @@ import {
 } from "@weir/sql";
 import { Effect } from "effect";
 import type { Target } from "./landing.ts";
+import { ONCE_SETTINGS } from "./once_settings.ts";
 
 /** One file of a project, path relative to its folder. */
 export interface DefinitionFile {
@@ -151,9 +152,7 @@ export const enterDefinition = Effect.fnUntraced(function* (entry: {
       "INSERT INTO weir.definition (catalog, kind, layer, name, version, file, text, author) FORMAT JSONEachRow",
     body: [Buffer.from(JSON.stringify(row))],
     settings: {
-      async_insert: 0,
-      insert_deduplicate: 1,
-      wait_end_of_query: 1,
+      ...ONCE_SETTINGS,
       insert_deduplication_token: `definition:${source.layer}.${source.name}:${catalog}`,
     },
   });

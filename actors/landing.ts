@@ -20,6 +20,7 @@ import { Clock, Data, Effect } from "effect";
 import { bytesOf, type Part } from "./batch.ts";
 import { BodyWriter, recycle } from "./body.ts";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
+import { ONCE_SETTINGS } from "./once_settings.ts";
 import type { Batch, Landed } from "./table_state.ts";
 
 /** The strict projection of a source, as an insert needs it; `conform()` makes it. */
@@ -43,19 +44,16 @@ export interface Target {
 /** The batch did not land now; the same batch can land later. */
 export class LandingDelayed extends Data.TaggedError("LandingDelayed")<{ readonly message: string }> {}
 
-/** Settings of every insert of this protocol, said explicitly: the engine's defaults change. */
+/** The strict insert: one block, however many rows and table partitions it has. */
 const INSERT_SETTINGS = {
-  async_insert: 0,
-  insert_deduplicate: 1,
-  deduplicate_blocks_in_dependent_materialized_views: 1,
-  materialized_views_ignore_errors: 0,
-  wait_end_of_query: 1,
-  max_insert_threads: 1,
+  ...ONCE_SETTINGS,
   max_threads: 1,
   max_insert_block_size: 1_048_449,
   max_block_size: 1_048_449,
   min_insert_block_size_rows: 1_048_449,
   min_insert_block_size_bytes: 1_073_741_824,
+  // Rows of many months in one batch are slow, but a bound here would block their partition for ever.
+  max_partitions_per_insert_block: 0,
   max_execution_time: 60,
 } as const;
 

@@ -10,6 +10,7 @@ import { Warehouse, type WarehouseFailed } from "@weir/connectors";
 import { literal } from "@weir/sql";
 import { Effect, Layer } from "effect";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
+import { ONCE_SETTINGS } from "./once_settings.ts";
 import type { LedgerPosition } from "./position.ts";
 
 /** Raw bytes kept of one quarantined event. */
@@ -17,15 +18,7 @@ export const RAW_BYTES_MAX = 1 << 20;
 /** Parts which one insert may make: its rows fall into this many table partitions at most, save for odd data. */
 const PARTS_PER_BATCH = 100;
 
-const SETTINGS = {
-  async_insert: 0,
-  insert_deduplicate: 1,
-  deduplicate_blocks_in_dependent_materialized_views: 1,
-  materialized_views_ignore_errors: 0,
-  wait_end_of_query: 1,
-  max_insert_threads: 1,
-  input_format_parallel_parsing: 0,
-} as const;
+const SETTINGS = { ...ONCE_SETTINGS, input_format_parallel_parsing: 0 } as const;
 
 const QUARANTINE = `INSERT INTO weir.quarantine
 SELECT source, topic, epoch, partition, offset, column, reason, base64Decode(raw), raw_bytes,

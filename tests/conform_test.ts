@@ -85,7 +85,7 @@ const NESTED = /Array|Map|Tuple/;
 /** What the engine alone takes and only scanner and judge refuse. */
 function isLeftover(record: ValueCase, reason: string): boolean {
   const json = record.json ?? "";
-  if (reason.startsWith("is not JSON")) return true;
+  if (reason.startsWith("it is not JSON")) return true;
   if (NESTED.test(record.type)) return true;
   if (/Int/.test(record.type)) return json === '""' || /\d{39}/.test(json);
   if (/Decimal\(76/.test(record.type)) return true;

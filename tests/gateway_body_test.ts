@@ -198,7 +198,7 @@ describe("hostile text", () => {
       status: expect.any(Number) as never,
       isQuick: true,
     });
-    expect([200, 202, 400, 401, 403, 404, 406, 413, 415, 421, 422]).toContain(status);
+    expect([200, 202, 400, 401, 403, 404, 405, 406, 413, 415, 421, 422]).toContain(status);
   }
 
   test.each([
@@ -213,10 +213,9 @@ describe("hostile text", () => {
     ...["/v1/admin/quarantine?source=$", "/v1/admin/quarantine?before=2026-01-01T00:00:00.$"],
   ])("29: %s answers at once", async (path) => {
     for (const text of [long, "%20".repeat(20_000), "-".repeat(50_000), "1".repeat(50_000), "/a".repeat(20_000)]) {
-      for (const method of ["GET", "POST", "DELETE"])
-        await quickly(method, path.replace("$", text), method === "POST" ? { body: "x" } : {}).catch((error: Error) =>
-          expect(error.message).toMatch(/405/),
-        );
+      for (const method of ["GET", "POST", "DELETE"]) {
+        await quickly(method, path.replace("$", text), method === "POST" ? { body: "x" } : {});
+      }
     }
   });
 

@@ -206,6 +206,15 @@ describe("POST /v1/ingest/<source>", () => {
     });
   });
 
+  test("lands events of three hundred months at once", async () => {
+    const months = Array.from({ length: 300 }, (_, month) => new Date(Date.UTC(1975, month, 1)).toISOString());
+    const lines = months.map((at) => event({ id: '"month"', at: JSON.stringify(at) }));
+    const { status } = await send(lines.join("\n"), LINES_TYPE, "?wait=1");
+    expect(status).toBe(200);
+    const rows = await world.sql("SELECT uniqExact(toYYYYMM(at)) AS months FROM ods.event WHERE id = 'month'");
+    expect(rows).toEqual([{ months: "300" }]);
+  });
+
   test("keeps what it refused in the quarantine", async () => {
     const id = crypto.randomUUID();
     await send(event({ id: JSON.stringify(id), small: "999" }));

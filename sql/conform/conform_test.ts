@@ -34,7 +34,7 @@ describe("judge()", () => {
     ["UInt8", '{"v":1,"v":1}', "appears more than once"],
     ["Nullable(UInt8)", "{}", "has no fields"],
     ["UInt8", "[1]", "[1] is not an object"],
-    ["UInt8", '{"v":1', "is not JSON: a comma or } is missing at 6"],
+    ["UInt8", '{"v":1', "it is not JSON: a comma or } is missing at 6"],
     ["String", '{"v":12}', "12 is not a string, which String needs"],
     ["String", '{"v":"\\ud800"}', '"\\ud800" has half of a surrogate pair'],
     ["FixedString(2)", '{"v":"é!"}', '"é!" has 3 bytes, FixedString(2) exactly 2'],

@@ -72,7 +72,7 @@ class Reader {
   }
 
   fail(what: string): never {
-    throw new NotJson(`is not JSON: ${what} at ${this.at}`);
+    throw new NotJson(`it is not JSON: ${what} at ${this.at}`);
   }
 
   space(): void {

@@ -22,6 +22,8 @@ export interface CutFile {
   readonly sqlStart: number;
 }
 
+/** Characters of the YAML; its parser takes minutes for a mebibyte of quotes. */
+const YAML_CHARS_MAX = 16_384;
 /** What some editors put in front of a file. */
 const BYTE_ORDER_MARK = "\uFEFF";
 
@@ -43,11 +45,18 @@ export function cutFile(file: string, text: string): CutFile {
       "Cannot read the definition: its front matter never ends.",
       "Close it with a line `---*/`.",
     );
+  const yaml = lines.slice(1, end).join("\n").replace(/\r$/, "");
+  if (yaml.length > YAML_CHARS_MAX)
+    throw new DefinitionError(
+      at,
+      `Cannot read the definition: its front matter has ${yaml.length} characters.`,
+      `Write ${YAML_CHARS_MAX} at most.`,
+    );
   const sqlStart = Math.min(text.length, lines.slice(0, end + 1).join("\n").length + 1);
   return {
     file,
     text,
-    yaml: lines.slice(1, end).join("\n").replace(/\r$/, ""),
+    yaml,
     yamlLine: 2,
     sql: text.slice(sqlStart),
     sqlStart,
@@ -65,13 +74,24 @@ export function readFrontMatter<Schema extends z.ZodType>(cut: CutFile, schema: 
     const problem = `Cannot read the front matter: ${firstLine(broken.message)}.`;
     throw new DefinitionError(at(broken.pos[0]), problem, "Write it as YAML: one `option: value` on each line.");
   }
-  const value: unknown = document.toJS() ?? {};
+  const value: unknown = unfolded(document, at(0)) ?? {};
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
   const unknown = issue.code === "unrecognized_keys" ? [issue.keys[0]] : [];
   const { problem, hint } = explain(issue, { schema, value: valueAt(value, issue.path) });
   throw new DefinitionError(at(offsetOf(document.contents, [...issue.path, ...unknown])), problem, hint);
+}
+
+/** The document's value; what has no value, or unfolds into too much, is refused. */
+function unfolded(document: Document, at: At): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    // The parser says so of aliases alone: unknown ones, and too many.
+    const problem = `Cannot read the front matter: ${firstLine((error as Error).message)}.`;
+    throw new DefinitionError(at, problem, "Write every value out instead of using aliases.");
+  }
 }
 
 /** Where an option stands in the file; the beginning of the front matter if it is not there. */
