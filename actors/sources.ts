@@ -123,15 +123,21 @@ export const sourcesLayer: Layer.Layer<Sources, Failures, Needs> = Layer.effect(
     const context = yield* Effect.context<Needs>();
     const scope = yield* Effect.scope;
     const one = yield* Semaphore.make(1);
-    const state: State = { owners: new Map(), registry: new Registry(), visible: new Visible(), scope };
+    const state: State = {
+      owners: new Map(),
+      serving: new Map(),
+      registry: new Registry(),
+      visible: new Visible(),
+      scope,
+    };
     const warehouse = yield* Warehouse;
     for (const statement of createWeirTables()) yield* warehouse.command("admin", statement);
     for (const applied of yield* appliedSources()) yield* bringUp(state, applied);
     return {
       registry: state.registry,
       visible: state.visible,
-      get: (name) => state.owners.get(name),
-      all: () => [...state.owners.values()],
+      get: (name) => state.serving.get(name),
+      all: () => [...state.serving.values()],
       apply: (files, options) => apply(state, files, options).pipe(one.withPermits(1), Effect.provideContext(context)),
       drain: Effect.suspend(() =>
         Effect.forEach([...state.owners.keys()], (name) => drain(state, name), {
@@ -145,6 +151,8 @@ export const sourcesLayer: Layer.Layer<Sources, Failures, Needs> = Layer.effect(
 
 interface State {
   readonly owners: Map<string, Owner>;
+  /** What the door may take events for; a source stays here while its owner rests, its events wait in the log. */
+  readonly serving: Map<string, RunningSource>;
   readonly registry: Registry;
   readonly visible: Visible;
   readonly scope: Scope.Scope;
@@ -207,7 +215,9 @@ const startOwner = Effect.fnUntraced(function* (
   const exceeded = (error: unknown) =>
     Effect.logError(`table/${target.statement} gave up: ${error instanceof Error ? error.message : String(error)}`);
   const ref = yield* Scope.provide(spawn(actor, { address: `table/${target.statement}`, registry, exceeded }), scope);
-  state.owners.set(name, { applied, target, conform: projection, partitions, ref, scope, drained });
+  const running: RunningSource = { applied, target, conform: projection, partitions };
+  state.serving.set(name, running);
+  state.owners.set(name, { ...running, ref, scope, drained });
 });
 
 /** Lets an owner finish what it announced, then stops it. */

@@ -43,10 +43,8 @@ describe("bodies", () => {
           controller.enqueue(new Uint8Array(MIB));
         },
       });
-      expect(await door.ask("POST", path, { body: endless, headers })).toMatchObject({
-        status: 413,
-        code: "body_too_large",
-      });
+      const chunked = await door.ask("POST", path, { body: endless, headers });
+      expect([chunked.status, chunked.code]).toEqual([413, "body_too_large"]);
       expect(sent).toBeLessThan(bytesMax + 4 * MIB);
     },
   );

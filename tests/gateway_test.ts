@@ -178,11 +178,7 @@ describe("statements", () => {
     ];
     for (const call of calls) {
       const { status, text } = await sql(`SELECT * FROM ${call}`);
-      expect({ call, isRefused: status === 400 || status === 403, saysOk: text.includes('"ok"') }).toEqual({
-        call,
-        isRefused: true,
-        saysOk: false,
-      });
+      expect([call, status === 400 || status === 403, text.includes('"ok"')]).toEqual([call, true, false]);
     }
   });
 

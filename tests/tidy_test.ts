@@ -120,11 +120,15 @@ describe("every file", () => {
   });
 
   test("has no function that is too long", () => {
-    const broken = problems(files, (path) => {
+    // A contract is a list of tests in the form of a function.
+    const measured = files.filter((path) => !path.includes("_contract"));
+    const broken = problems(measured, (path) => {
       const all = lines(path);
       for (const [start, line] of all.entries()) {
-        const indent = /^(\s*)(?:export )?(?:async )?(?:function\*? \w+|static \w+|#?\w+\(.*\{$)/.exec(line)?.[1];
-        if (indent === undefined || /^\s*(describe|test|it)\b/.test(line)) continue;
+        const indent = /^(\s*)(?:export )?(?:async )?(?:function\*? \w+|static \w+|#?\w+\([^{]*\).*\{$)/.exec(
+          line,
+        )?.[1];
+        if (indent === undefined || /^\s*(describe|test|it|expect)\b/.test(line)) continue;
         const end = all.findIndex((other, index) => index > start && other === `${indent}}`);
         if (end - start > FUNCTION_LINES_MAX) return `line ${start + 1} begins ${end - start} lines of function`;
       }
@@ -138,7 +142,7 @@ describe("every file", () => {
       files.filter((path) => path !== "tests/tidy_test.ts"),
       (path) => {
         const code = text(path);
-        if (/\b(TODO|FIXME|XXX|HACK)\b/.test(code)) return "leaves something for later";
+        if (/(\/\/|\*).*\b(TODO|FIXME|XXX|HACK)\b/.test(code)) return "leaves something for later";
         if (/\b(test|describe|it)\.(only|todo)\(/.test(code)) return "has a test that does not run";
         if (/["'`]\/(work|root|home)\//.test(code)) return "names a path of a machine";
         return undefined;

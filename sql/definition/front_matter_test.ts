@@ -32,6 +32,18 @@ function wrong(run: () => unknown): string {
   return "nothing";
 }
 
+test("readFrontMatter() refuses aliases that unfold into too much", () => {
+  const level = (n: number) =>
+    `l${n}: &l${n} [${Array(10)
+      .fill(`*l${n - 1}`)
+      .join(",")}]`;
+  const yaml = ["l0: &l0 [x]", ...Array.from({ length: 9 }, (_, index) => level(index + 1))].join("\n");
+  const cut = cutFile("ods/a.sql", fileOf(yaml));
+  expect(wrong(() => readFrontMatter(cut, z.strictObject({})))).toBe(
+    "2:1 Cannot read the front matter: Excessive alias count indicates a resource exhaustion attack. → Write every value out instead of using aliases.",
+  );
+});
+
 describe("cutFile()", () => {
   test.each<readonly [string, string, { yaml: string; sql: string }]>([
     ["a file", "/*---\nkind: a\n---*/\nSELECT 1\n", { yaml: "kind: a", sql: "SELECT 1\n" }],
@@ -66,6 +78,11 @@ describe("cutFile()", () => {
       "front matter on one line",
       "/*--- a: 1 ---*/",
       `1:1 Cannot read the definition: its first line is '/*--- a: 1 ---*/'. ${BEGIN}`,
+    ],
+    [
+      "front matter beyond its bound",
+      fileOf('"'.repeat(16_385)),
+      "1:1 Cannot read the definition: its front matter has 16385 characters. → Write 16384 at most.",
     ],
     [
       "front matter that never ends",

@@ -115,7 +115,12 @@ async function applyProject(door: Door, projectDir: string, warn: (message: stri
   const exit = await door.run(
     door.sources.apply(readProject(projectDir), { author: "start", dryRun: false, allowDestructive: false }),
   );
-  if (!Exit.isSuccess(exit)) throw new StartFailed(messageOf(Cause.squash(exit.cause)));
+  if (!Exit.isSuccess(exit)) {
+    const why = messageOf(Cause.squash(exit.cause));
+    if (door.sources.all().length === 0) throw new StartFailed(why);
+    warn(`The project was not applied; what was applied before is served. ${why}`);
+    return;
+  }
   const { changes, errors, done } = exit.value;
   if (done) return;
   for (const error of errors) warn(error.message);
