@@ -1,7 +1,7 @@
 /**
  * The age of a batch: how long it waits for company before it is cut.
  *
- *   quiet ──▶ as short as allowed        under load ──▶ follows the last insert, longer for few rows
+ *   quiet, or many rows ──▶ as short as allowed        few rows ──▶ longer, so that inserts do not eat the machine
  *
  * Pure.
  *
@@ -27,12 +27,12 @@ const QUIET_MS = 1_000;
 const FEW_ROWS = 1_000;
 
 /**
- * How long a batch waits for company, in milliseconds. After a pause: as short as allowed, somebody may be waiting.
- * Under load: as long as the last insert took, and up to ten times that when it had few rows, because then its cost
- * was mostly the insert's own and waiting makes the next one cheaper for each row.
+ * How long a batch waits for company, in milliseconds. After a pause, and when the last insert had many rows: as short as
+ * allowed, since records gather while an insert runs anyway. When it had few rows, up to five times as long as it took:
+ * its cost was mostly the insert's own, and waiting makes the next one cheaper for each row.
  */
 export function ageMs(limits: AgeLimits, last: LastLanding, nowMs: number): number {
   if (nowMs - last.atMs > QUIET_MS) return limits.ageMsMin;
-  const patience = 1 + 9 / (1 + last.rows / FEW_ROWS);
+  const patience = 5 / (1 + last.rows / FEW_ROWS);
   return Math.round(Math.min(limits.ageMsMax, Math.max(limits.ageMsMin, last.tookMs * patience)));
 }

@@ -49,7 +49,7 @@ export const TABLE_LIMITS: TableLimits = {
   rowsMax: 100_000,
   bytesMax: 16 * 2 ** 20,
   ageMsMin: 20,
-  ageMsMax: 200,
+  ageMsMax: 100,
   deadlineMs: 60_000,
   retryMsMin: 50,
   retryMsMax: 5_000,
@@ -61,7 +61,7 @@ export const PARTITION_LIMITS: PartitionLimits = {
   bytesMax: 4 * 2 ** 20,
   aheadBytesMax: 8 * 2 ** 20,
   waitMs: 5_000,
-  pauseMs: 10,
+  pauseMs: 5,
 };
 
 /** How long a drained owner may take to finish what it announced. */
