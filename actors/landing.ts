@@ -126,7 +126,7 @@ const insertStrictly = Effect.fnUntraced(function* (
     if ((yield* Clock.currentTimeMillis) >= deadlineMs) {
       return yield* new LandingDelayed({ message: `the batch met its deadline: ${refusal.message}` });
     }
-    yield* findByHalves(target, batch, { prepared, refusal });
+    yield* findByHalves(target, batch, { prepared, refusal, deadlineMs });
   }
 });
 
@@ -156,17 +156,21 @@ const insertOnce = Effect.fnUntraced(function* (
 const findByHalves = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  { prepared, refusal }: { prepared: Prepared; refusal: WarehouseFailed },
+  { prepared, refusal, deadlineMs }: { prepared: Prepared; refusal: WarehouseFailed; deadlineMs: number },
 ) {
   const { bad } = prepared;
   const found = count(bad);
   const search = (parts: readonly Part[]): Effect.Effect<void, LandingDelayed, Warehouse> =>
     Effect.gen(function* () {
+      if ((yield* Clock.currentTimeMillis) >= deadlineMs) {
+        return yield* new LandingDelayed({ message: `bad records are being looked for: ${refusal.message}` });
+      }
       const rest = parts.filter((part) => part.range.rows > 0);
       const refused = yield* probe(target, { parts: rest, epoch: batch.intent.epoch, bad });
       if (refused === undefined) return;
       const halves = halve(rest);
       if (halves === undefined) {
+        yield* blameless(target, batch.intent.epoch);
         const [{ range, slices }] = rest;
         const [{ records, start }] = slices;
         const why = { column: "", reason: refused.message };
@@ -181,6 +185,12 @@ const findByHalves = Effect.fnUntraced(function* (
   // The records are good, so the target is in trouble: keep the batch, say so, try again later.
   if (count(bad) === found)
     yield* new LandingDelayed({ message: `${target.table} refuses good records: ${refusal.message}` });
+});
+
+/** Delays the batch when the engine refuses even an insert without records: then it is not about records. */
+const blameless = Effect.fnUntraced(function* (target: Target, epoch: number) {
+  const refused = yield* probe(target, { parts: [], epoch, bad: new Map() });
+  if (refused !== undefined) return yield* delayed(refused);
 });
 
 const probe = Effect.fnUntraced(function* (
@@ -227,9 +237,11 @@ function bodyWriter(projection: Projection, parts: readonly Part[]): BodyWriter 
 /** What is wrong with a record: the scanner waves through what certainly conforms, the judge has the last word on the rest. */
 function verdictOn(projection: Projection, { records, index }: At): { column: string; reason: string } | undefined {
   const start = records.valueStarts[index];
-  // Bytes that are not UTF-8 are the engine's to notice: a guard of the insert.
+  // Bytes that are not UTF-8 are the engine's to notice, by a guard of the insert; unless they are rewritten before it.
   const isPlain =
-    start >= 0 && projection.scanner.scan(records.bytes, start, records.valueEnds[index], records.timestamps[index]);
+    start >= 0 &&
+    projection.source.unknown !== "keep" &&
+    projection.scanner.scan(records.bytes, start, records.valueEnds[index], records.timestamps[index]);
   return isPlain ? undefined : judgeRecord(projection, { records, index });
 }
 

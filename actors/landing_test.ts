@@ -229,6 +229,8 @@ describe("land(): records which only the engine refuses", () => {
       "probe 0/2 0/3",
       "probe 0/2",
       "probe 0/3",
+      // Without records: so that a record is blamed only when it is at fault.
+      "probe ",
       "probe 1/0 1/1",
       "insert 0/0 0/1 0/2 1/0 1/1",
       "quarantine 0/3",

@@ -10,13 +10,14 @@
  *
  * @module
  */
-import { Log, type LogFailed, type TopicInfo, Warehouse, type WarehouseFailed } from "@weir/connectors";
+import { Log, LogFailed, type TopicInfo, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import {
   type AppliedSource,
   type Change,
   type Conform,
   conform,
   copyColumns,
+  copyGuards,
   createSourceView,
   createStateTable,
   createWeirTables,
@@ -26,7 +27,7 @@ import {
   planSource,
   stateTable,
 } from "@weir/sql";
-import { Context, Deferred, Effect, Exit, Layer, Scope, Semaphore } from "effect";
+import { Context, Deferred, Effect, Exit, Layer, Schedule, Scope, Semaphore } from "effect";
 import {
   appliedSources,
   catalogVersion,
@@ -35,6 +36,7 @@ import {
   enterDefinition,
   targetOf,
 } from "./catalog.ts";
+import { decodeMark } from "./intent.ts";
 import type { Target } from "./landing.ts";
 import type { Ledger } from "./ledger.ts";
 import type { PartitionLimits } from "./partition.ts";
@@ -228,7 +230,7 @@ const drain = Effect.fnUntraced(function* (state: State, name: string): Effect.f
   const ended = Deferred.await(owner.drained).pipe(
     Effect.timeoutOrElse({ duration: DRAIN_MS_MAX, orElse: () => Effect.logWarning(late) }),
   );
-  // An actor that hears nothing is between two lives: it has nothing under way.
+  // An actor that hears nothing is between two lives; what it left open is recovered by the next one.
   if (yield* owner.ref.tell({ kind: "drain" })) yield* ended;
   state.owners.delete(name);
   yield* Scope.close(owner.scope, Exit.void);
@@ -278,35 +280,63 @@ const carryOut = Effect.fnUntraced(function* (
   if (change.kind === "refuse" || change.kind === "same") return;
   const { source, version } = change;
   const before = state.owners.get(source.name);
-  const body = Effect.gen(function* () {
+  const isEntered = Effect.map(appliedSources({ name: source.name }), ([newest]) => newest?.catalog === entry.catalog);
+  const enter = Effect.gen(function* () {
     yield* drain(state, source.name);
     if (change.kind === "rebuild") yield* rebuild(change);
+    else yield* tryOut({ source, version });
     yield* enterDefinition({ source, version, ...entry });
-    yield* bringUp(state, { source, text: entry.file.text, version, catalog: entry.catalog });
-  });
-  // Whatever fails before the catalog row leaves the old definition in force: its owner goes on.
-  yield* Effect.onError(body, () =>
+  }).pipe(
+    // A lost answer may have entered it all the same: the catalog knows.
+    Effect.catch((error) => Effect.flatMap(isEntered, (entered) => (entered ? Effect.void : Effect.fail(error)))),
+  );
+  // What fails before the catalog row leaves the old definition in force: its owner goes on.
+  yield* Effect.tapError(enter, () =>
     before === undefined || state.owners.has(source.name)
       ? Effect.void
       : startOwner(state, before.applied, before.partitions),
   );
+  // From here on the new one is in force, and only the new one may be brought up.
+  const applied: AppliedSource = { source, text: entry.file.text, version, catalog: entry.catalog };
+  yield* Effect.retry(bringUp(state, applied), { times: 5, schedule: Schedule.exponential("200 millis") });
+});
+
+/** Creates the table and tries the strict insert without rows: what the engine refuses must not come into force. */
+const tryOut = Effect.fnUntraced(function* ({ source, version }: Pick<AppliedSource, "source" | "version">) {
+  const warehouse = yield* Warehouse;
+  yield* warehouse.command("admin", createStateTable(source, version));
+  const projection = conform(source);
+  const statement = projection.probe({ topic: source.topic, epoch: 1, salt: "tryout" });
+  yield* warehouse.insert({ statement, body: [], settings: { ...projection.settings, async_insert: 0 } });
+});
+
+/** Fails while a batch of the source is announced and not finished: it belongs into the table that it was announced for. */
+const nothingOpen = Effect.fnUntraced(function* ({ source }: AppliedSource): Effect.fn.Return<void, LogFailed, Log> {
+  const log = yield* Log;
+  const commits = yield* log.committed({ group: `weir.ods.${source.name}`, topic: source.topic });
+  if (commits.every(({ metadata }) => decodeMark(metadata)?.intent === undefined)) return;
+  const message = `Cannot rebuild ods.${source.name}: a batch is announced and not finished yet. Try again in a moment.`;
+  return yield* new LogFailed({ reason: "unavailable", message, retriable: true });
 });
 
 /** Creates the next physical table and copies the rows of the one before. */
 const rebuild = Effect.fnUntraced(function* (
   change: Extract<Change, { kind: "rebuild" }>,
-): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
+): Effect.fn.Return<void, WarehouseFailed | LogFailed, Warehouse | Log> {
   const warehouse = yield* Warehouse;
+  yield* nothingOpen(change.from);
   const { source, version, from } = change;
   const columns = copyColumns(from.source, source);
   const table = stateTable(source, version);
   yield* warehouse.command("admin", `DROP TABLE IF EXISTS ${table} SYNC`);
-  yield* warehouse.command("admin", createStateTable(source, version));
+  yield* tryOut({ source, version });
   const names = columns.map((column) => identifier(column.name)).join(", ");
   const expressions = columns.map((column) => column.expression).join(", ");
+  const guards = copyGuards(from.source, source);
+  const where = guards.length === 0 ? "" : ` WHERE NOT ignore(${guards.join(", ")})`;
   yield* warehouse.command(
     "admin",
-    `INSERT INTO ${table} (${names}) SELECT ${expressions} FROM ${stateTable(source, from.version)}`,
+    `INSERT INTO ${table} (${names}) SELECT ${expressions} FROM ${stateTable(source, from.version)}${where}`,
     {
       async_insert: 0,
       insert_deduplicate: 0,

@@ -100,7 +100,7 @@ export function tableActor(options: TableOptions): Behaviour<TableState, TableMe
     }),
     step: stepTable,
     vitals: (state) => ({
-      state: state.phase,
+      state: state.stopped.size > 0 ? "stopped" : state.phase,
       rows: state.rows,
       note: [...state.stopped.values()][0] ?? state.note,
     }),

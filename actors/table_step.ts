@@ -72,7 +72,7 @@ export function stepTable(state: TableState, message: TableMessage, nowMs: numbe
     case "fenced":
       return message.generation === state.generation ? onFenced(state) : [state, []];
     case "drain":
-      return settle({ ...state, draining: true }, nowMs);
+      return onDrain({ ...state, draining: true }, nowMs);
   }
 }
 
@@ -83,20 +83,20 @@ function onAssigned(state: TableState, event: Extract<MembershipEvent, { kind: "
   // Whatever is under way ends first: its commit is either still allowed or fenced, and both lead to `settle`.
   if (state.batch !== undefined) return [{ ...state, next: event }, []];
   const { generation, partitions } = event;
-  const fresh: TableState = {
-    ...state,
-    phase: "locating",
-    generation,
-    owned: new Map(),
-    open: [],
-    next: undefined,
+  const fresh: TableState = { ...forget(state), phase: "locating", generation, next: undefined, stopped: new Map() };
+  return [fresh, [act({ kind: "halt" }), start({ kind: "locate", generation, partitions })]];
+}
+
+/** Nothing is owned any more; what was ready is read again by whoever owns it next. */
+function forget(state: TableState): TableState {
+  const nothing = {
+    batch: undefined,
+    following: undefined,
+    waiting: undefined,
+    openedMs: undefined,
     leaving: undefined,
-    stopped: new Map(),
   };
-  return [
-    { ...fresh, reading: false, openedMs: undefined },
-    [act({ kind: "halt" }), start({ kind: "locate", generation, partitions })],
-  ];
+  return { ...state, ...nothing, phase: "waiting", owned: new Map(), open: [], reading: false };
 }
 
 function onLocated(state: TableState, places: readonly Located[], nowMs: number): TableTurn {
@@ -120,10 +120,10 @@ function onLocated(state: TableState, places: readonly Located[], nowMs: number)
 
 /** Takes the next open intent, or lets the partitions be read. */
 function recoverNext(state: TableState, nowMs: number): TableTurn {
-  if (state.leaving !== undefined || state.next !== undefined || state.draining)
-    return settle({ ...state, phase: "filling" }, nowMs);
+  if (state.leaving !== undefined || state.next !== undefined) return settle({ ...state, phase: "filling" }, nowMs);
   if (state.open.length > 0)
     return [{ ...state, phase: "recovering" }, [start({ kind: "reread", intent: state.open[0] })]];
+  if (state.draining) return settle({ ...state, phase: "filling" }, nowMs);
   const positions = [...state.owned].map(
     ([partition, { epoch, last, ready }]): Place => ({
       kind: "place",
@@ -260,7 +260,7 @@ function intentCommits(state: TableState, { intent }: Batch): Commit[] {
     if (at?.committed === from) {
       return [{ partition, offset: from, metadata: encodeMark({ epoch: at.epoch, last: at.last, intent }) }];
     }
-    // Only a recovered vector may know partitions of others, or positions that have moved on since.
+    // Only a recovered vector may have partitions of others, or positions that have moved on.
     if (state.reading)
       throw new Error(`Cannot announce ${partition}[${from}: the position is ${at?.committed}. This is a bug.`);
     return [];
@@ -346,17 +346,7 @@ function onAdvanced(state: TableState, nowMs: number): TableTurn {
 
 /** Somebody else owns the partitions: forgets them and waits for the group's next word. */
 function onFenced(state: TableState): TableTurn {
-  const lost: TableState = {
-    ...state,
-    phase: "waiting",
-    owned: new Map(),
-    open: [],
-    batch: undefined,
-    following: undefined,
-    waiting: undefined,
-    reading: false,
-    openedMs: undefined,
-  };
+  const lost = forget(state);
   const cancelled: TableCommand[] = [
     { kind: "cancel", timer: "age" },
     { kind: "cancel", timer: "again" },
@@ -365,27 +355,24 @@ function onFenced(state: TableState): TableTurn {
   const leaving = state.leaving === undefined ? [] : [act({ kind: "release", partitions: state.leaving })];
   if (state.next === undefined) {
     const drained = state.draining ? [act({ kind: "drained" })] : [];
-    return [{ ...lost, leaving: undefined }, [...cancelled, ...leaving, ...drained]];
+    return [lost, [...cancelled, ...leaving, ...drained]];
   }
-  const [next, commands] = onAssigned({ ...lost, leaving: undefined }, state.next);
+  const [next, commands] = onAssigned(lost, state.next);
   return [next, [...cancelled, ...leaving, ...commands]];
+}
+
+/** Drained means that no intent is left open: what is being looked up or recovered is finished first. */
+function onDrain(state: TableState, nowMs: number): TableTurn {
+  const isUnsettled = state.phase === "locating" || state.phase === "recovering";
+  const isUnassigned = state.phase === "waiting" && state.generation === 0;
+  return isUnsettled || isUnassigned ? [state, []] : settle(state, nowMs);
 }
 
 /** Between two batches: does what had to wait for this moment, or goes on filling. */
 function settle(state: TableState, nowMs: number): TableTurn {
   if (state.batch !== undefined) return [state, []];
   if (state.leaving !== undefined) {
-    const halted: TableState = {
-      ...state,
-      phase: "waiting",
-      owned: new Map(),
-      open: [],
-      reading: false,
-      waiting: undefined,
-      openedMs: undefined,
-      leaving: undefined,
-    };
-    const [next, commands] = settle(halted, nowMs);
+    const [next, commands] = settle(forget(state), nowMs);
     return [next, [act({ kind: "halt" }), act({ kind: "release", partitions: state.leaving }), ...commands]];
   }
   if (state.next !== undefined) return onAssigned({ ...state, next: undefined }, state.next);

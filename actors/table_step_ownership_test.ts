@@ -110,9 +110,9 @@ describe("stepTable(): recovery", () => {
     ["revoked: the answer comes too late", [...OPEN, revoked(1, 0, 1), reread(BOTH)], []],
     ["assigned: looked up again", [...OPEN, assigned(2, 1)], ["halt", "start locate g2 1"]],
     [
-      "drain while it lands: nothing else is recovered",
+      "drain while it lands: the others are recovered, too",
       [...TWO, reread("0[0,4)"), announced("0[0,4)"), drain, landed("0[0,4)"), advanced("0[0,4)")],
-      ["visible 0@4", "halt", "drained"],
+      ["visible 0@4", "start reread 1[0,2)"],
     ],
   ])("%s", (_, steps, expected) => {
     expect(play(steps).told).toEqual([...expected]);
@@ -216,8 +216,9 @@ describe("stepTable(): ownership", () => {
 
 describe("stepTable(): drain", () => {
   test.each<Row>([
-    ["while nothing is owned", [drain], ["halt", "drained"]],
-    ["while locating", [assigned(1, 0), drain], ["halt", "drained"]],
+    ["before anything is assigned: an intent may be open", [drain], []],
+    ["while locating: an intent may be open", [assigned(1, 0), drain], []],
+    ["located without an open intent", [assigned(1, 0), drain, located(1, place(0, 0))], ["halt", "drained"]],
     ["while filling", [...FILLING, offered(1, 0, [0, 2]), drain], ["halt", "drained"]],
     ["while announcing: the batch is finished first", [...ANNOUNCING, drain], []],
     [

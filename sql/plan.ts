@@ -126,6 +126,18 @@ export function copyColumns(
   return [...copies, ...companions, ...times, ...rest];
 }
 
+/** Conditions that fail the copy when a value of a changed column does not come back from its new type as it was. */
+export function copyGuards(before: Source, after: Source): readonly string[] {
+  const old = new Map(before.columns.map((column) => [column.name, column]));
+  return after.columns.flatMap(({ name, type }) => {
+    const from = old.get(name);
+    if (from === undefined || from.type === type) return [];
+    const back = `accurateCast(accurateCast(${identifier(name)}, ${literal(type)}), ${literal(from.type)})`;
+    const message = literal(`a value of ${name} does not fit into ${type} unchanged`);
+    return [`throwIf(ifNull(${back} != ${identifier(name)}, 0), ${message})`];
+  });
+}
+
 function compareColumns(before: readonly Column[], after: readonly Column[]) {
   const old = new Map(before.map((column) => [column.name, column]));
   const names = new Set(after.map((column) => column.name));

@@ -59,9 +59,10 @@ CREATE TABLE IF NOT EXISTS weir.quarantine
   column String COMMENT 'empty when the whole event is at fault',
   reason String,
   raw String COMMENT 'the event as it came',
-  raw_bytes UInt64 COMMENT 'its whole length: raw is cut at 1 MiB',
+  raw_bytes UInt64 COMMENT 'its whole length: raw is cut at 1 MiB, at the door at 64 KiB',
   event_at DateTime64(3, 'UTC') COMMENT 'when the log or the door took it',
   quarantined_at DateTime64(3, 'UTC')
 )
 ENGINE = MergeTree PARTITION BY toYYYYMM(quarantined_at) ORDER BY (source, quarantined_at, partition, offset)
+TTL toDateTime(quarantined_at) + INTERVAL 90 DAY
 SETTINGS non_replicated_deduplication_window = {window};

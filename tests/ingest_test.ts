@@ -161,6 +161,7 @@ describe("POST /v1/ingest/<source>", () => {
       413,
       "body_too_large",
     ],
+    ["more events than one request may have", "1\n".repeat(200_001), LINES_TYPE, 413, "too_many_events"],
     ["100 MB", Buffer.alloc(100_000_000, 0x20), LINES_TYPE, 413, "body_too_large"],
     ["an Idempotency-Key with a space", "{}", { ...JSON_TYPE, "idempotency-key": "a b" }, 400, "bad_idempotency_key"],
   ])("refuses %s", async (_, body, headers, status, code) => {
@@ -204,6 +205,13 @@ describe("POST /v1/ingest/<source>", () => {
       status: 422,
       code: "idempotency_key_reused",
     });
+  });
+
+  test("stores nothing when it does not understand how long to wait", async () => {
+    const { status } = await send(event({ id: '"soon"' }), JSON_TYPE, "?wait=soon");
+    expect(status).toBe(400);
+    await send(event({ id: '"later"' }), JSON_TYPE, "?wait=1");
+    expect(await world.sql("SELECT id FROM ods.event WHERE id IN ('soon', 'later')")).toEqual([{ id: "later" }]);
   });
 
   test("lands events of three hundred months at once", async () => {

@@ -125,7 +125,12 @@ function logFailed({ reason, message }: LogFailed): Refusal {
     case "disk full":
       return new Refusal(503, "log_full", "Cannot write to the log: its disk is full.", later);
     case "unavailable":
-      return new Refusal(503, "log_unavailable", "Cannot use the log: it does not answer.", later);
+      return new Refusal(
+        503,
+        "log_unavailable",
+        "Cannot use the log: it does not answer.",
+        "It may or may not have been stored. Send it again with the same Idempotency-Key; without one it may be stored twice.",
+      );
     case "fenced":
       return new Refusal(503, "busy", "Cannot use the log: its owner is changing.", later);
     case "damaged": {

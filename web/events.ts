@@ -25,12 +25,20 @@ export class BrokenArray extends Error {
   }
 }
 
+/** Events of one request at most: judging them must not hold up everybody else. */
+export const EVENTS_MAX = 200_000;
+
+/** More than EVENTS_MAX events. */
+export class TooManyEvents extends Error {
+  override readonly name = "TooManyEvents";
+}
+
 const NEWLINE = 0x0a;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
 
-/** Cuts newline-delimited JSON; blank lines are no events. */
+/** Cuts newline-delimited JSON; blank lines are no events. Throws TooManyEvents. */
 export function cutLines(bytes: Uint8Array): EventSpans {
   const spans: number[] = [];
   for (let at = 0; at < bytes.length; ) {
@@ -42,7 +50,7 @@ export function cutLines(bytes: Uint8Array): EventSpans {
   return spans;
 }
 
-/** Cuts one JSON value: the elements of an array, or the value itself. Throws BrokenArray. */
+/** Cuts one JSON value: the elements of an array, or the value itself. Throws BrokenArray or TooManyEvents. */
 export function cutJson(bytes: Uint8Array): EventSpans {
   const whole: number[] = [];
   pushTrimmed(whole, bytes, { start: 0, end: bytes.length });
@@ -89,6 +97,7 @@ function pushTrimmed(spans: number[], bytes: Uint8Array, span: { start: number; 
   while (start < end && isSpace(bytes[start])) start++;
   while (end > start && isSpace(bytes[end - 1])) end--;
   if (start === end) return false;
+  if (spans.length >= 2 * EVENTS_MAX) throw new TooManyEvents();
   spans.push(start, end);
   return true;
 }

@@ -18,7 +18,7 @@ import { Hono } from "hono";
 import type { Counter } from "./counters.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { Refusal, refusalOf } from "./errors.ts";
-import { BrokenArray, cutJson, cutLines, type EventSpans } from "./events.ts";
+import { BrokenArray, cutJson, cutLines, EVENTS_MAX, type EventSpans, TooManyEvents } from "./events.ts";
 import { SECURITY_HEADERS } from "./guard.ts";
 import { encodePosition } from "./position.ts";
 import { readBody } from "./request_body.ts";
@@ -97,10 +97,13 @@ function authorised(door: Door, { caller, name }: { caller: Caller | undefined; 
 }
 
 function cut(bytes: Uint8Array, type: string): EventSpans {
-  if (type !== "application/json") return cutLines(bytes);
   try {
-    return cutJson(bytes);
+    return type === "application/json" ? cutJson(bytes) : cutLines(bytes);
   } catch (error) {
+    if (error instanceof TooManyEvents) {
+      const message = `Cannot take the body: it has more than ${EVENTS_MAX} events.`;
+      throw new Refusal(413, "too_many_events", message, "Send them in several requests.");
+    }
     if (!(error instanceof BrokenArray)) throw error;
     throw new Refusal(
       400,
@@ -190,6 +193,7 @@ async function append(door: Door, running: RunningSource, { sorted, bytes, key, 
   const { name } = running.applied.source;
   const { accepted: acceptedTotal, duplicate, rejected } = countersOf(door, running);
   rejected.add(sorted.rejectedTotal);
+  const waitMs = waitMsOf(wait);
   const once = onceOf(name, { key, bytes, sorted });
   if (sorted.accepted === 0) return nothingAccepted(sorted);
   const exit = await door.run(door.log.append(sorted.writes, once));
@@ -205,10 +209,8 @@ async function append(door: Door, running: RunningSource, { sorted, bytes, key, 
     ...(said.rejected_total > said.rejected.length ? { rejected_total: said.rejected_total } : {}),
     position: encodePosition(name, position),
   };
-  if (wait === undefined || wait === "0") return Response.json(body, ACCEPTED);
-  const seen = await door.run(
-    door.sources.visible.wait(running.target.statement, { position, waitMs: waitMsOf(wait) }),
-  );
+  if (waitMs === 0) return Response.json(body, ACCEPTED);
+  const seen = await door.run(door.sources.visible.wait(running.target.statement, { position, waitMs }));
   const visible = Exit.isSuccess(seen) && seen.value;
   return Response.json({ ...body, visible }, { status: visible ? 200 : 202 });
 }
@@ -275,8 +277,9 @@ function onceOf(
   return { key: `${source}\n${key}`, fingerprint, answer: JSON.stringify(answered(sorted)) };
 }
 
-/** `wait=1` waits as long as usual, `wait=<milliseconds>` that long. */
-function waitMsOf(wait: string): number {
+/** `wait=1` waits as long as usual, `wait=<milliseconds>` that long; 0 is not at all. */
+function waitMsOf(wait: string | undefined): number {
+  if (wait === undefined || wait === "0") return 0;
   if (wait === "1" || wait === "true") return INGEST_LIMITS.waitMs;
   const ms = Number(wait);
   if (Number.isInteger(ms) && ms > 0 && ms <= INGEST_LIMITS.waitMsMax) return ms;

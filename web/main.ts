@@ -8,24 +8,38 @@
  */
 import { refusalsLayer, sourcesLayer, warehouseLedger } from "@weir/actors";
 import { clickHouseWarehouse, embeddedClickHouse, externalConnection, sqliteLog } from "@weir/connectors";
-import { Effect, Layer, Logger } from "effect";
+import { Effect, Layer } from "effect";
 import { run } from "./command/mod.ts";
 import type { Parts } from "./command/start.ts";
 import type { Config } from "./config.ts";
+import { stderrLogger } from "./stderr_logger.ts";
 
 /** Everything behind the door, as configured. */
 export function parts(config: Config): Layer.Layer<Parts, unknown> {
   const { dataDir, clickHouseUrl, fsyncDelayMs } = config;
   const warehouse =
     clickHouseUrl === undefined
-      ? Layer.unwrap(Effect.map(embeddedClickHouse({ dataDir }), ({ connection }) => clickHouseWarehouse(connection)))
+      ? Layer.unwrap(
+          Effect.gen(function* () {
+            const { connection, fallen } = yield* embeddedClickHouse({ dataDir });
+            yield* Effect.forkScoped(Effect.catch(fallen, gaveUp));
+            return clickHouseWarehouse(connection);
+          }),
+        )
       : Layer.unwrap(Effect.sync(() => clickHouseWarehouse(externalConnection(clickHouseUrl))));
   const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: dataDir, fsyncDelayMs }));
   return Layer.mergeAll(sourcesLayer, refusalsLayer).pipe(
     Layer.provideMerge(warehouseLedger),
     Layer.provideMerge(outside),
-    Layer.provide(Logger.layer([Logger.withConsoleError(Logger.formatLogFmt)])),
+    Layer.provide(stderrLogger),
   );
 }
+
+/** Without a warehouse nothing lands: whoever supervises this process has to hear it. */
+const gaveUp = ({ message }: { readonly message: string }) =>
+  Effect.sync(() => {
+    console.error(message);
+    process.exit(1);
+  });
 
 if (import.meta.main) process.exitCode = await run(process.argv.slice(2), parts);

@@ -14,6 +14,7 @@ import { answered, knownCaller, ownOrigin, unrouted } from "./guard.ts";
 import { health } from "./health.ts";
 import { ingest } from "./ingest.ts";
 import { sql } from "./sql.ts";
+import { stderrLogger } from "./stderr_logger.ts";
 
 export { Counters } from "./counters.ts";
 export type { Door } from "./door.ts";
@@ -24,7 +25,10 @@ export function app(door: Door): Hono<DoorEnv> {
   const app = new Hono<DoorEnv>();
   app.onError(async (error) => {
     const refusal = refusalOfError(error);
-    if (refusal.code === "internal") await door.run(Effect.logError("a request failed unexpectedly", refusal.cause));
+    if (refusal.code === "internal") {
+      const log = Effect.logError("a request failed unexpectedly", refusal.cause);
+      await door.run(Effect.provide(log, stderrLogger));
+    }
     return answerOf(refusal);
   });
   app.use(answered(door), ownOrigin(door), knownCaller(door));

@@ -5,7 +5,7 @@
  *
  * @module
  */
-import { chmodSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
 
@@ -23,7 +23,9 @@ export function adminToken(dataDir: string): string {
   }
   mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const token = `weir_${Buffer.from(crypto.getRandomValues(new Uint8Array(32))).toString("base64url")}`;
-  writeFileSync(path, `${token}\n`, { mode: 0o600 });
+  // Renamed into place: a crash in between leaves no half a token.
+  writeFileSync(`${path}.new`, `${token}\n`, { mode: 0o600 });
+  renameSync(`${path}.new`, path);
   return token;
 }
 

@@ -88,7 +88,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "10 a bad record never stops its partition",
     file: "actors/landing.ts",
-    find: "yield* findByHalves(target, batch, { prepared, refusal });",
+    find: "yield* findByHalves(target, batch, { prepared, refusal, deadlineMs });",
     replace: "return yield* delayed(refusal);",
   },
   {

@@ -14,6 +14,7 @@ import type { Door } from "../door.ts";
 import { app } from "../mod.ts";
 import { readProject } from "../project.ts";
 import { adminToken, removeDoorFile, writeDoorFile } from "../secrets.ts";
+import { stderrLogger } from "../stderr_logger.ts";
 import { Tokens } from "../tokens.ts";
 
 /** The parts of a running platform. */
@@ -32,6 +33,9 @@ export interface RunningDoor {
 export class StartFailed extends Error {
   override readonly name = "StartFailed";
 }
+
+/** How long answers under way may take when the door closes. */
+const STOP_MS_MAX = 3_000;
 
 /** Largest body that the server takes in at all; routes have their own bounds below it. */
 const BODY_BYTES_MAX = 128 * 2 ** 20;
@@ -64,8 +68,11 @@ export async function startDoor(
     writeDoorFile(config.dataDir, { url, token, pid: process.pid });
     const stop = async () => {
       removeDoorFile(config.dataDir);
-      await server.stop();
-      await Effect.runPromise(services.sources.drain);
+      // Answers under way get a moment; what is durable needs no answer.
+      const closed = server.stop();
+      await Promise.race([closed, Bun.sleep(STOP_MS_MAX)]);
+      await server.stop(true);
+      await Effect.runPromise(Effect.provide(services.sources.drain, stderrLogger));
       await runtime.dispose();
     };
     return { url, adminToken: token, door, stop };
