@@ -202,6 +202,24 @@ describe("a rebuild while events arrive", () => {
     expect(await world.sql("SELECT n FROM ods.grown WHERE id = 'large'")).toEqual([{ n: 4_294_967_295 }]);
   });
 
+  test("fails when a value would lose digits", async () => {
+    await apply({ exact: source("exact", { columns: "id String, n UInt32, x Float64" }) });
+    await world.post("/v1/ingest/exact?wait=1", '{"id":"a","n":1,"x":64.32}', JSON_TYPE);
+    const { status, answer } = await apply({ exact: source("exact", { columns: "id String, n UInt32, x Decimal(10, 2)" }) });
+    expect({ status, message: answer.error?.message }).toEqual({
+      status: 409,
+      message: expect.stringContaining("a value of x does not fit into Decimal(10, 2) unchanged"),
+    });
+    expect(await world.sql("SELECT x FROM ods.exact")).toEqual([{ x: 64.32 }]);
+  });
+
+  test("refuses a codec that the engine does not know, and takes the corrected definition", async () => {
+    const { answer } = await apply({ coded: source("coded", { columns: "id String CODEC(Foo), n UInt32" }) });
+    expect(answer.error?.message).toContain("Foo");
+    expect(await apply({ coded: source("coded") })).toMatchObject({ status: 200, answer: { done: true } });
+    expect((await world.post("/v1/ingest/coded?wait=1", '{"id":"a","n":1}', JSON_TYPE)).status).toBe(200);
+  });
+
   test("fails when a value does not fit: the old definition stays in force and events go on landing", async () => {
     const text = source("kept");
     await apply({ kept: text });
