@@ -205,7 +205,9 @@ describe("a rebuild while events arrive", () => {
   test("fails when a value would lose digits", async () => {
     await apply({ exact: source("exact", { columns: "id String, n UInt32, x Float64" }) });
     await world.post("/v1/ingest/exact?wait=1", '{"id":"a","n":1,"x":64.32}', JSON_TYPE);
-    const { status, answer } = await apply({ exact: source("exact", { columns: "id String, n UInt32, x Decimal(10, 2)" }) });
+    const { status, answer } = await apply({
+      exact: source("exact", { columns: "id String, n UInt32, x Decimal(10, 2)" }),
+    });
     expect({ status, message: answer.error?.message }).toEqual({
       status: 409,
       message: expect.stringContaining("a value of x does not fit into Decimal(10, 2) unchanged"),
