@@ -25,6 +25,7 @@ import {
 import { Effect } from "effect";
 import type { Target } from "./landing.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
+import { NUMBERS } from "./read_settings.ts";
 
 /** One file of a project, path relative to its folder. */
 export interface DefinitionFile {
@@ -39,8 +40,6 @@ interface DefinitionRow {
   readonly file: string;
   readonly text: string;
 }
-
-const NUMBERS = { output_format_json_quote_64bit_integers: 0 } as const;
 
 /** Reads a definition and has the engine judge its types. */
 export const checkSource = Effect.fnUntraced(function* (

@@ -11,12 +11,10 @@
  * @module
  */
 import { Log, type OffsetGap, type Records } from "@weir/connectors";
-import { Effect, Schedule } from "effect";
+import { Effect } from "effect";
+import { AWAY_RETRY } from "./away_retry.ts";
 import type { Behaviour, Command, Turn } from "./runtime/actor.ts";
 import { ESCALATE } from "./runtime/supervision.ts";
-
-/** Pauses between tries of a read that can succeed later. */
-const AWAY_RETRY = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("2 seconds")]);
 
 /** Bounds of a partition actor. */
 export interface PartitionLimits {

@@ -160,6 +160,9 @@ interface State {
   readonly scope: Scope.Scope;
 }
 
+/** The consumer group whose commits hold a source's positions and intents. */
+const groupOf = ({ source }: AppliedSource) => `weir.${source.layer}.${source.name}`;
+
 /** Makes sure that table, view and topic are as the catalog says, then starts the owner. */
 const bringUp = Effect.fnUntraced(function* (
   state: State,
@@ -204,7 +207,7 @@ const startOwner = Effect.fnUntraced(function* (
     ).pipe(Effect.provideContext(context));
   };
   const actor = tableActor({
-    group: `weir.${target.statement}`,
+    group: groupOf(applied),
     target,
     limits: TABLE_LIMITS,
     partitionLimits: PARTITION_LIMITS,
@@ -311,11 +314,11 @@ const tryOut = Effect.fnUntraced(function* ({ source, version }: Pick<AppliedSou
 });
 
 /** Fails while a batch of the source is announced and not finished: it belongs into the table that it was announced for. */
-const nothingOpen = Effect.fnUntraced(function* ({ source }: AppliedSource): Effect.fn.Return<void, LogFailed, Log> {
+const nothingOpen = Effect.fnUntraced(function* (from: AppliedSource): Effect.fn.Return<void, LogFailed, Log> {
   const log = yield* Log;
-  const commits = yield* log.committed({ group: `weir.ods.${source.name}`, topic: source.topic });
+  const commits = yield* log.committed({ group: groupOf(from), topic: from.source.topic });
   if (commits.every(({ metadata }) => decodeMark(metadata)?.intent === undefined)) return;
-  const message = `Cannot rebuild ods.${source.name}: a batch is announced and not finished yet. Try again in a moment.`;
+  const message = `Cannot rebuild ods.${from.source.name}: a batch is announced and not finished yet. Try again in a moment.`;
   return yield* new LogFailed({ reason: "unavailable", message, retriable: true });
 });
 

@@ -20,7 +20,8 @@ import {
   type Warehouse,
   type WarehouseFailed,
 } from "@weir/connectors";
-import { Data, Deferred, Effect, Exit, Queue, Schedule, Scope } from "effect";
+import { Data, Deferred, Effect, Exit, Queue, Scope } from "effect";
+import { AWAY_RETRY } from "./away_retry.ts";
 import { type Part, partOf, type Slice } from "./batch.ts";
 import { type Intent, type LastRecord, type Range, tokenOf } from "./intent.ts";
 import { land, type Prepared, prepare, type Target } from "./landing.ts";
@@ -63,9 +64,6 @@ class Fenced extends Data.TaggedError("Fenced")<{ readonly generation: number }>
 
 /** Restart policy of a table: a warehouse or log that is away is waited for, longer and longer. */
 const RESTART = { delayMsMin: 100, delayMsMax: 10_000, failuresMax: 1_000, windowMs: 3_600_000 };
-
-/** Pauses between tries of a call that can succeed later. */
-const AWAY_RETRY = Schedule.min([Schedule.exponential("20 millis"), Schedule.spaced("2 seconds")]);
 
 /** Repeats a look-up while the log or the warehouse is away. */
 const whileAway = <A, R>(lookUp: Effect.Effect<A, LogFailed | WarehouseFailed, R>) =>

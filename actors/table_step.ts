@@ -217,6 +217,11 @@ function fill(state: TableState, nowMs: number): TableTurn {
   ];
 }
 
+/** True when no further batch may be announced: something waits for the one under way to end. */
+function isEnding({ leaving, next, draining }: TableState): boolean {
+  return leaving !== undefined || next !== undefined || draining;
+}
+
 function isFull(state: TableState): boolean {
   const { rowsMax, bytesMax } = state.setup.limits;
   const ready = readyOf(state);
@@ -226,11 +231,9 @@ function isFull(state: TableState): boolean {
 /** Takes a batch out of what is ready if it is full or old enough. */
 function cutBatch(state: TableState, nowMs: number): readonly [TableState, Batch | undefined] {
   const { limits, statement, catalog } = state.setup;
-  if (state.openedMs === undefined || state.draining || state.leaving !== undefined || state.next !== undefined)
-    return [state, undefined];
+  if (state.openedMs === undefined || isEnding(state)) return [state, undefined];
   const ready = readyOf(state);
-  if (!isFull(state) && nowMs - state.openedMs < ageMs(state.setup.limits, state.last, nowMs))
-    return [state, undefined];
+  if (!isFull(state) && nowMs - state.openedMs < ageMs(limits, state.last, nowMs)) return [state, undefined];
   const [{ epoch }] = state.owned.values();
   const { parts, rest } = cut(ready, limits);
   const owned = new Map<number, Owned>();
@@ -323,8 +326,7 @@ function onLanded(state: TableState, landed: Landed, nowMs: number): TableTurn {
 /** The batch to be announced with the commit of the one that has landed, and whether it was cut just now. */
 function nextBatch(state: TableState, nowMs: number): readonly [TableState, Batch | undefined, boolean] {
   const { waiting } = state;
-  const isEnding = state.leaving !== undefined || state.next !== undefined || state.draining;
-  if (!state.reading || isEnding) return [state, undefined, false];
+  if (!state.reading || isEnding(state)) return [state, undefined, false];
   if (waiting !== undefined) return [state, { ...waiting, intent: { ...waiting.intent, atMs: nowMs } }, false];
   return [...cutBatch(state, nowMs), true];
 }

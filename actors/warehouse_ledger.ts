@@ -12,6 +12,7 @@ import { Effect, Layer } from "effect";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
 import type { LedgerPosition } from "./position.ts";
+import { NUMBERS } from "./read_settings.ts";
 
 /** Raw bytes kept of one quarantined event. */
 export const RAW_BYTES_MAX = 1 << 20;
@@ -83,9 +84,6 @@ interface PositionRow {
   readonly last_ms: number;
   readonly last_crc: number;
 }
-
-/** 64-bit integers as JSON numbers: offsets and milliseconds stay below 2^53. */
-const NUMBERS = { output_format_json_quote_64bit_integers: 0 } as const;
 
 /** The ledger that lies in the warehouse, beside the data. */
 export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effect(

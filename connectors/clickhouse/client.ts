@@ -21,7 +21,6 @@ import {
 } from "../warehouse.ts";
 import { answerStream } from "./answer_stream.ts";
 import type { ClickHouseConnection } from "./connection.ts";
-import { type EmbeddedOptions, embeddedClickHouse } from "./embedded.ts";
 import { failureOf, lostExchange } from "./errors.ts";
 import { type Exchange, makeTransport, readWhole, type Transport } from "./http.ts";
 
@@ -47,13 +46,6 @@ export function clickHouseWarehouse(connection: ClickHouseConnection): Layer.Lay
       Effect.sync(() => makeTransport(connection.url)),
       (transport) => Effect.sync(transport.close),
     ).pipe(Effect.map((transport) => warehouseOver({ connection, transport }))),
-  );
-}
-
-/** ClickHouse embedded, and the warehouse in it. */
-export function embeddedWarehouse(options: EmbeddedOptions) {
-  return Layer.unwrap(
-    embeddedClickHouse(options).pipe(Effect.map(({ connection }) => clickHouseWarehouse(connection))),
   );
 }
 

@@ -14,6 +14,7 @@
  *
  * @module
  */
+import { LAYERS } from "@weir/sql";
 import type { Account } from "../warehouse.ts";
 import type { ReaderLimits } from "./connection.ts";
 
@@ -23,8 +24,7 @@ export const USERS = { writer: "weir_writer", reader: "weir_reader", admin: "wei
   string
 >;
 
-/** Databases that the writer fills; the reader sees the layers alone. */
-export const LAYERS = ["ods", "dim", "dwf", "dws", "dwa"] as const;
+/** Beside the layers, which the reader sees: databases that the writer fills for Weir alone. */
 const OWN_DATABASES = ["weir", "weir_state"] as const;
 
 /** What the configuration depends on. Paths are absolute. */

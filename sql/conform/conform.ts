@@ -27,8 +27,6 @@ export interface Conform {
   readonly source: Source;
   /** Settings that every strict insert must say; deduplication and block sizes are the actors'. */
   readonly settings: Readonly<Record<string, string | number>>;
-  /** True: on texts that are JSON the engine's verdict is the judge's. False: only scanner and judge know, ask them first. */
-  readonly engineJudges: boolean;
   /** The strict insert; `table` as SQL spells it, `deadlineMs` since 1970. */
   insert(to: { table: string; topic: string; epoch: number; salt: string; deadlineMs: number }): string;
   /** The same projection with no effect, to ask the engine about records. */
@@ -52,7 +50,6 @@ export function conform(source: Source): Conform {
   return {
     source,
     settings: strictSettings(source),
-    engineJudges: source.unknown !== "keep" && types.every(isEngineExact),
     insert: (to) => insertText(source, types, to),
     probe: (to) => probeText(source, types, { ...to, deadlineMs: undefined }),
     companions: companionsOf,
@@ -60,11 +57,6 @@ export function conform(source: Source): Conform {
     judge: judgeOf(source, types),
     normalise: source.unknown === "keep" ? keeper(source) : (text) => text.trim(),
   };
-}
-
-/** `""` is 0 to the engine in integers and Decimals, whatever they are read as; nested types it reads by itself. */
-function isEngineExact(type: ColumnType): boolean {
-  return !["int", "decimal", "array", "map", "tuple"].includes(type.kind);
 }
 
 function typeOf(column: Column): ColumnType {

@@ -17,6 +17,7 @@
  * @module
  */
 
+import { identifier } from "../definition/tokens.ts";
 import type { Source } from "../source.ts";
 import type { ColumnType } from "./column_type.ts";
 import { textPattern } from "./grammar.ts";
@@ -263,10 +264,6 @@ function projectLocal(
     ],
     bad: `NOT ${own} AND (${years} OR NOT ${beforeHolds} AND NOT ${afterHolds} OR ${repeated})`,
   };
-}
-
-function identifier(name: string): string {
-  return `\`${name.replaceAll("\\", "\\\\").replaceAll("`", "\\`")}\``;
 }
 
 function text(value: string): string {
