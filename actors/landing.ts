@@ -41,6 +41,9 @@ export interface Target {
   readonly projection: Projection;
 }
 
+/** Takes a view out of the cascade because its query fails for good; afterwards the same insert can succeed. */
+export type SuspendView = (view: string, reason: string) => Effect.Effect<void, LandingDelayed>;
+
 /** The batch did not land now; the same batch can land later. */
 export class LandingDelayed extends Data.TaggedError("LandingDelayed")<{ readonly message: string }> {}
 
@@ -94,11 +97,11 @@ export const prepare = Effect.fnUntraced(function* ({ projection }: Target, part
 export const land = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  { deadlineMs, prepared }: { deadlineMs: number; prepared: Prepared },
+  { deadlineMs, prepared, suspend }: Landing,
 ): Effect.fn.Return<Landed, LandingDelayed, Warehouse | Ledger> {
   const ledger = yield* Ledger;
   const startedMs = yield* Clock.currentTimeMillis;
-  yield* insertStrictly(target, batch, { deadlineMs, prepared });
+  yield* insertStrictly(target, batch, { deadlineMs, prepared, suspend });
   // After the first try nobody reads the body any more; a lost try before might.
   if (batch.tries === 0 && prepared.body !== undefined) recycle(prepared.body);
   prepared.body = undefined;
@@ -114,11 +117,18 @@ export const land = Effect.fnUntraced(function* (
   return { ...counts, tookMs: (yield* Clock.currentTimeMillis) - startedMs };
 });
 
-/** Inserts what is not bad; when the engine refuses it nonetheless, asks which records it means. */
+/** How one try of a batch goes. */
+interface Landing {
+  readonly deadlineMs: number;
+  readonly prepared: Prepared;
+  readonly suspend: SuspendView;
+}
+
+/** Inserts what is not bad; when the engine refuses it nonetheless, asks which records it means, or suspends the view that fails. */
 const insertStrictly = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  { deadlineMs, prepared }: { deadlineMs: number; prepared: Prepared },
+  { deadlineMs, prepared, suspend }: Landing,
 ) {
   while (true) {
     const refusal = yield* insertOnce(target, batch, { deadlineMs, prepared });
@@ -126,7 +136,9 @@ const insertStrictly = Effect.fnUntraced(function* (
     if ((yield* Clock.currentTimeMillis) >= deadlineMs) {
       return yield* new LandingDelayed({ message: `the batch met its deadline: ${refusal.message}` });
     }
-    yield* findByHalves(target, batch, { prepared, refusal, deadlineMs });
+    // The table itself may have the rows by now: they stay as they are, the repeat is for the other views.
+    if (refusal.view !== undefined) yield* suspend(refusal.view, refusal.message);
+    else yield* findByHalves(target, batch, { prepared, refusal, deadlineMs });
   }
 });
 

@@ -116,7 +116,9 @@ function landed(batch: Batch, options: { fault?: Fault; deadlineMs?: number; tar
     },
   };
   const program = prepare(target, batch.parts).pipe(
-    Effect.flatMap((prepared) => land(target, batch, { deadlineMs, prepared })),
+    Effect.flatMap((prepared) =>
+      land(target, batch, { deadlineMs, prepared, suspend: () => Effect.die("there are no views here") }),
+    ),
     Effect.map(({ stored, quarantined }) => `${stored}+${quarantined}`),
     Effect.catchTag("LandingDelayed", (late) => Effect.succeed(`delayed: ${late.message}`)),
     Effect.provideService(Warehouse, { insert } as unknown as Warehouse["Service"]),

@@ -2,20 +2,27 @@
  * actors: the work. Each table and each partition has one owner, and every batch lands exactly once.
  *
  *   Log ──▶ partition actors ──▶ table actor ──▶ Warehouse
+ *   files ──▶ catalog: plan, apply, backfill, check ──────┘
  *
  * @module
  */
 
-export * from "./catalog.ts";
+export * from "./catalog/apply.ts";
+export type { BackfillProgress } from "./catalog/backfill.ts";
+export { BuildFailed } from "./catalog/build.ts";
+export * from "./catalog/catalog.ts";
+export { CannotCheck, type CheckReport } from "./catalog/check.ts";
+export type { Kept } from "./catalog/in_force.ts";
+export type { DefinitionFile } from "./catalog/read.ts";
 export * from "./intent.ts";
 export * from "./landing.ts";
 export * from "./ledger.ts";
+export type { RunningSource } from "./owners.ts";
 export * from "./partition.ts";
 export * from "./position.ts";
 export * from "./refusals.ts";
 export * from "./runtime/actor.ts";
 export * from "./runtime/registry.ts";
-export * from "./sources.ts";
 export * from "./table.ts";
 export * from "./table_state.ts";
 export * from "./table_step.ts";

@@ -24,7 +24,7 @@ import { Data, Deferred, Effect, Exit, Queue, Scope } from "effect";
 import { AWAY_RETRY } from "./away_retry.ts";
 import { type Part, partOf, type Slice } from "./batch.ts";
 import { type Intent, type LastRecord, type Range, tokenOf } from "./intent.ts";
-import { land, type Prepared, prepare, type Target } from "./landing.ts";
+import { land, type Prepared, prepare, type SuspendView, type Target } from "./landing.ts";
 import { Ledger } from "./ledger.ts";
 import { type PartitionLimits, type PartitionMessage, partitionActor } from "./partition.ts";
 import { lastKnown, locate } from "./position.ts";
@@ -51,6 +51,8 @@ export interface TableOptions {
   readonly windowParts: number;
   readonly registry: Registry;
   readonly visible: Visible;
+  /** What happens to a view that fails for good. */
+  readonly suspend: SuspendView;
   /** The target as it was under an earlier version of the catalog; for intents announced then. */
   readonly targetAt: (catalog: number) => Effect.Effect<Target, unknown>;
   /** Called once after a `drain` message, when nothing is under way any more. */
@@ -135,6 +137,7 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
         const message = yield* land(target, batch, {
           deadlineMs,
           prepared: yield* prepared(options, hands, batch),
+          suspend: options.suspend,
         }).pipe(
           Effect.map((landed): TableMessage => ({ kind: "landed", token, landed })),
           Effect.catchTag("LandingDelayed", (late) =>

@@ -2,6 +2,8 @@
  * Visible: how far each table can be queried, and who waits for more.
  *
  *   table actor ──commit──▶ Visible ──▶ `?wait=1` answers
+ *                              ├──▶ commits: is a kept answer still the answer?
+ *                              └──▶ listeners: look again
  *
  * Visible means committed: every view of the cascade has the rows. Kept per
  * process, in memory: it is rebuilt from the positions at every assignment.
@@ -19,19 +21,45 @@ interface Waiter {
   readonly done: Deferred.Deferred<void>;
 }
 
+/** How often a table grew in this process. Equal counts: the table has not changed in between. */
+export interface Commits {
+  readonly count: number;
+  /** When the newest commit became visible, milliseconds since 1970; undefined when none did since the start. */
+  readonly newestMs: number | undefined;
+}
+
+const NO_COMMITS: Commits = { count: 0, newestMs: undefined };
+
 /** Upper bound of requests that wait for visibility at the same time. */
 export const WAITERS_MAX = 10_000;
 
 /** How far each table can be queried. */
 export class Visible {
   readonly #positions = new Map<string, Map<number, number>>();
+  readonly #commits = new Map<string, Commits>();
   readonly #waiters = new Set<Waiter>();
+  readonly #listeners = new Set<(table: string) => void>();
+  readonly #nowMs: () => number;
+
+  constructor(nowMs: () => number = Date.now) {
+    this.#nowMs = nowMs;
+  }
 
   /** Moves a table's visible position forward. */
   publish(table: string, position: Position): void {
     const at = this.#positions.get(table) ?? new Map<number, number>();
     this.#positions.set(table, at);
-    for (const [partition, next] of position) at.set(partition, Math.max(next, at.get(partition) ?? 0));
+    let moved = false;
+    let committed = false;
+    for (const [partition, next] of position) {
+      const known = at.get(partition);
+      if (next <= (known ?? -1)) continue;
+      at.set(partition, next);
+      moved = true;
+      // The first word of a partition is an assignment: its rows may be old.
+      committed ||= known !== undefined;
+    }
+    if (moved) this.#count(table, committed);
     for (const waiter of this.#waiters) {
       if (waiter.table !== table || !this.#reached(waiter)) continue;
       this.#waiters.delete(waiter);
@@ -42,6 +70,19 @@ export class Visible {
   /** The visible position of a table, by partition. */
   of(table: string): Position {
     return this.#positions.get(table) ?? new Map();
+  }
+
+  /** How often a table grew, and when last. */
+  commits(table: string): Commits {
+    return this.#commits.get(table) ?? NO_COMMITS;
+  }
+
+  /** Calls `listener` with each table that grew, at once and in the committing actor's turn; answers how to stop it. */
+  listen(listener: (table: string) => void): () => void {
+    this.#listeners.add(listener);
+    return () => {
+      this.#listeners.delete(listener);
+    };
   }
 
   /** Waits until a position can be queried; false after `waitMs`, or at once when too many wait. */
@@ -57,6 +98,12 @@ export class Visible {
         Effect.ensuring(Effect.sync(() => this.#waiters.delete(waiter))),
       );
     });
+  }
+
+  #count(table: string, committed: boolean): void {
+    const { count, newestMs } = this.commits(table);
+    this.#commits.set(table, { count: count + 1, newestMs: committed ? this.#nowMs() : newestMs });
+    for (const listener of this.#listeners) listener(table);
   }
 
   #reached({ table, position }: Waiter): boolean {

@@ -33,6 +33,40 @@ describe("publish()", () => {
   });
 });
 
+describe("commits()", () => {
+  test("counts what grew, and says when rows were added last", () => {
+    let nowMs = 1_000;
+    const visible = new Visible(() => nowMs);
+    const after = (...entries: [number, number][]) => {
+      visible.publish("a", at(...entries));
+      nowMs += 1_000;
+      return visible.commits("a");
+    };
+    expect(visible.commits("a")).toEqual({ count: 0, newestMs: undefined });
+    // An assignment says where a partition stands: nothing is known of when its rows came.
+    expect(after([0, 0], [1, 7])).toEqual({ count: 1, newestMs: undefined });
+    expect(after([0, 0], [1, 7])).toEqual({ count: 1, newestMs: undefined });
+    expect(after([0, 3])).toEqual({ count: 2, newestMs: 3_000 });
+    expect(after([0, 2])).toEqual({ count: 2, newestMs: 3_000 });
+    expect(after([0, 4], [2, 9])).toEqual({ count: 3, newestMs: 5_000 });
+    expect(visible.commits("b")).toEqual({ count: 0, newestMs: undefined });
+  });
+});
+
+describe("listen()", () => {
+  test("hears of every table that grew, after its count, until it stops", () => {
+    const visible = new Visible();
+    const heard: string[] = [];
+    const stop = visible.listen((table) => heard.push(`${table} ${visible.commits(table).count}`));
+    visible.publish("a", at([0, 5]));
+    visible.publish("a", at([0, 5]));
+    visible.publish("b", at([0, 1]));
+    stop();
+    visible.publish("a", at([0, 6]));
+    expect(heard).toEqual(["a 1", "b 1"]);
+  });
+});
+
 describe("wait()", () => {
   test.each<[string, Position, boolean]>([
     ["nothing", at(), true],

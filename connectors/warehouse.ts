@@ -26,6 +26,8 @@ export class WarehouseFailed extends Data.TaggedError("WarehouseFailed")<{
   readonly code: number;
   /** First line of ClickHouse's message, without host names or stack traces. */
   readonly message: string;
+  /** The materialized view that failed behind the table of an insert, for example `weir_state.dwf__flight__v1__fill`. */
+  readonly view?: string;
 }> {}
 
 /** Values of ClickHouse settings, as they go into the request. */

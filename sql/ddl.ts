@@ -15,9 +15,9 @@ import weirTables from "./weir_tables.sql" with { type: "text" };
 /** The layers, in the order in which models may read: their own or one before. */
 export const LAYERS = ["ods", "dim", "dwf", "dws", "dwa"] as const;
 
-/** Qualified name of a source's physical table, for example `weir_state.ods__flight__v1`. */
-export function stateTable(source: Pick<Source, "layer" | "name">, version: number): string {
-  return `weir_state.${source.layer}__${source.name}__v${version}`;
+/** Qualified name of the physical table behind a source or model, for example `weir_state.ods__flight__v1`. */
+export function stateTable(of: { readonly layer: string; readonly name: string }, version: number): string {
+  return `weir_state.${of.layer}__${of.name}__v${version}`;
 }
 
 /** The companions of every ods table: where each row came from. */
@@ -30,6 +30,11 @@ const COMPANIONS = [
   ["_ingest_time", "DateTime64(3, 'UTC')", "Delta, LZ4", "when the log took it"],
   ["_op", "LowCardinality(String)", "", "c created, u updated, d deleted, r read by a snapshot"],
 ] as const;
+
+/** The companions as columns: what a model can read of every source beside its own columns. */
+export const SOURCE_COMPANIONS: readonly { readonly name: string; readonly type: string }[] = COMPANIONS.map(
+  ([name, type]) => ({ name, type }),
+);
 
 /** Creates the physical table of a source. */
 export function createStateTable(source: Source, version: number): string {

@@ -5,11 +5,28 @@
  *
  * @module
  */
+export * from "./api.ts";
+export { probeOver } from "./api_probe.ts";
 export { type Conform, conform, type Verdict } from "./conform/conform.ts";
 export * from "./ddl.ts";
+export { apiOptions, readApi } from "./definition/api_definition.ts";
+export * from "./definition/dimension_definition.ts";
 export { DefinitionError } from "./definition/error.ts";
+export * from "./definition/function_definition.ts";
+export { type ModelDraft, type ModelLayer, modelOptions, readModel } from "./definition/model_definition.ts";
 export { sourceJsonSchema } from "./definition/schema.ts";
 export * from "./definition/source_definition.ts";
 export { identifier, literal } from "./definition/tokens.ts";
+export * from "./definitions.ts";
+export * from "./dimension.ts";
+export { type LoadStatement, loadProblem, loadStatements } from "./dimension_load.ts";
+export * from "./function.ts";
+export { AGGREGATES } from "./model/aggregates.ts";
+export * from "./model/model.ts";
+export * from "./model/model_ddl.ts";
+export { orderModels } from "./model/order_models.ts";
+export { type PlanOptions, planModel } from "./model/planner.ts";
+export { checkParam, PARAM_LIMITS, type ParamTexts, type ParamType, readParamType } from "./param.ts";
 export * from "./plan.ts";
+export * from "./plan_others.ts";
 export * from "./source.ts";

@@ -1,8 +1,8 @@
 /**
- * The plan: what applying a folder of sources would change.
+ * The plan of a source: what applying its file would change. `plan_others.ts` has the other kinds.
  *
  *   applied (catalog) ─┐
- *   wanted (files)    ─┴─▶ changes: create · same · describe · rebuild · refuse
+ *   wanted (file)     ─┴─▶ change: create · same · describe · rebuild · refuse
  *
  * Pure. A change of columns is a new physical table beside the old one with
  * the rows copied over; what would lose or change values says so.
@@ -10,6 +10,7 @@
  * @module
  */
 import { identifier, literal } from "./definition/tokens.ts";
+import type { Definition } from "./definitions.ts";
 import type { Column, Source } from "./source.ts";
 
 /** A source as the catalog has it. */
@@ -21,24 +22,25 @@ export interface AppliedSource {
   readonly catalog: number;
 }
 
-/** What happens to one source. */
+/** What happens to one definition. */
 export type Change =
   | {
+      /** describe: the same rows, described or configured differently. */
       readonly kind: "create" | "same" | "describe";
-      readonly source: Source;
+      readonly definition: Definition;
       readonly version: number;
       readonly notes: readonly string[];
     }
   | {
+      /** A new physical table, or a new object, takes the place of the old one. */
       readonly kind: "rebuild";
-      readonly source: Source;
+      readonly definition: Definition;
       readonly version: number;
-      readonly from: AppliedSource;
       /** True when values or columns of stored rows would be lost. */
       readonly isDestructive: boolean;
       readonly notes: readonly string[];
     }
-  | { readonly kind: "refuse"; readonly source: Source; readonly reason: string; readonly hint: string };
+  | { readonly kind: "refuse"; readonly definition: Definition; readonly reason: string; readonly hint: string };
 
 /** Compares one wanted source with what is applied under its name. */
 export function planSource(
@@ -49,11 +51,11 @@ export function planSource(
   if (applied === undefined)
     return {
       kind: "create",
-      source,
+      definition: source,
       version: 1,
       notes: [`creates ods.${source.name}, topic ${source.topic} with ${source.partitions} partitions`],
     };
-  if (applied.text === text) return { kind: "same", source, version: applied.version, notes: [] };
+  if (applied.text === text) return { kind: "same", definition: source, version: applied.version, notes: [] };
   const before = applied.source;
   if (source.topic !== before.topic)
     return refuse(
@@ -91,12 +93,12 @@ export function planSource(
   if (notes.length === 0)
     return {
       kind: "describe",
-      source,
+      definition: source,
       version: applied.version,
       notes: ["changes the description, topic settings or key"],
     };
   const isDestructive = removed.length > 0 || (before.unknown === "keep" && source.unknown !== "keep");
-  return { kind: "rebuild", source, version: applied.version + 1, from: applied, isDestructive, notes };
+  return { kind: "rebuild", definition: source, version: applied.version + 1, isDestructive, notes };
 }
 
 /** The SELECT list that turns rows of the old table into rows of the new one, in the order of its columns. */
@@ -152,5 +154,5 @@ function compareColumns(before: readonly Column[], after: readonly Column[]) {
 }
 
 function refuse(source: Source, reason: string, hint: string): Change {
-  return { kind: "refuse", source, reason, hint };
+  return { kind: "refuse", definition: source, reason, hint };
 }

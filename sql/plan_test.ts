@@ -41,14 +41,14 @@ describe("planSource()", () => {
   test("creates what is not there", () => {
     expect(planSource(undefined, { source: SOURCE, text: "text" })).toEqual({
       kind: "create",
-      source: SOURCE,
+      definition: SOURCE,
       version: 1,
       notes: ["creates ods.flight, topic flight with 4 partitions"],
     });
   });
 
   test("leaves alone what has the same text", () => {
-    expect(plan({}, "before")).toEqual({ kind: "same", source: SOURCE, version: 3, notes: [] });
+    expect(plan({}, "before")).toEqual({ kind: "same", definition: SOURCE, version: 3, notes: [] });
   });
 
   test.each<readonly [string, Partial<Source>]>([
@@ -63,7 +63,7 @@ describe("planSource()", () => {
   ])("keeps the table for %s", (_, change) => {
     expect(plan(change)).toEqual({
       kind: "describe",
-      source: { ...SOURCE, ...change },
+      definition: { ...SOURCE, ...change },
       version: 3,
       notes: ["changes the description, topic settings or key"],
     });
@@ -109,9 +109,8 @@ describe("planSource()", () => {
   ])("makes a new table for %s", (_, change, isDestructive, notes) => {
     expect(plan(change)).toEqual({
       kind: "rebuild",
-      source: { ...SOURCE, ...change },
+      definition: { ...SOURCE, ...change },
       version: 4,
-      from: APPLIED,
       isDestructive,
       notes,
     });
@@ -152,7 +151,7 @@ describe("planSource()", () => {
       "Make it Nullable.",
     ],
   ])("refuses %s", (_, change, reason, hint) => {
-    expect(plan(change)).toEqual({ kind: "refuse", source: { ...SOURCE, ...change }, reason, hint });
+    expect(plan(change)).toEqual({ kind: "refuse", definition: { ...SOURCE, ...change }, reason, hint });
   });
 });
 

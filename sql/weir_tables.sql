@@ -1,6 +1,7 @@
 -- Weir's own tables. A line that begins with two dashes is a comment; statements end with a semicolon.
 
--- The catalog: every version of every definition, with who applied it and when. The newest row of a name is in force.
+-- The catalog: every version of every definition, with who applied it and when. The newest row of a name says what is in force:
+-- building (its rows are being backfilled beside what it replaces), active, suspended (its view failed), removed.
 CREATE TABLE IF NOT EXISTS weir.definition
 (
   catalog UInt32 COMMENT 'version of the whole catalog, one more with every apply',
@@ -11,9 +12,30 @@ CREATE TABLE IF NOT EXISTS weir.definition
   file String,
   text String COMMENT 'the definition as written',
   author String,
-  applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+  applied_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC'),
+  state LowCardinality(String) DEFAULT 'active',
+  note String COMMENT 'why it is in this state',
+  digest String COMMENT 'sha256 of the data that came with the definition, if any'
 )
 ENGINE = MergeTree ORDER BY (kind, layer, name, catalog)
+SETTINGS non_replicated_deduplication_window = {window};
+
+ALTER TABLE weir.definition ADD COLUMN IF NOT EXISTS state LowCardinality(String) DEFAULT 'active';
+ALTER TABLE weir.definition ADD COLUMN IF NOT EXISTS note String;
+ALTER TABLE weir.definition ADD COLUMN IF NOT EXISTS digest String;
+
+-- Chunks of backfills that are done: what is not here is repeated, with the same token.
+CREATE TABLE IF NOT EXISTS weir.backfill
+(
+  layer LowCardinality(String),
+  name String,
+  version UInt32,
+  chunk UInt32,
+  chunks UInt32 COMMENT 'of how many',
+  rows UInt64 COMMENT 'rows read from the snapshot',
+  finished_at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = MergeTree ORDER BY (layer, name, version, chunk)
 SETTINGS non_replicated_deduplication_window = {window};
 
 -- One row per finished batch, written after its rows and before its commit.

@@ -102,7 +102,7 @@ describe("POST /v1/admin/definitions", () => {
     expect(await apply({ fresh: text })).toMatchObject({
       status: 200,
       answer: {
-        changes: [{ kind: "create", source: "fresh", version: 1, destructive: false }],
+        changes: [{ kind: "create", name: "ods.fresh", version: 1, destructive: false }],
         errors: [],
         done: true,
       },
@@ -113,8 +113,10 @@ describe("POST /v1/admin/definitions", () => {
     expect(await apply({ fresh: text })).toEqual({
       status: 200,
       answer: {
-        changes: [{ kind: "same", source: "fresh", version: 1, destructive: false, notes: [] }],
+        changes: [{ kind: "same", name: "ods.fresh", version: 1, destructive: false, notes: [], dependents: [] }],
         errors: [],
+        conflicts: [],
+        catalog: expect.any(Number),
         done: true,
       },
     });
@@ -372,6 +374,11 @@ describe("GET /v1/admin/definitions", () => {
       ],
       version: 1,
       catalog: expect.any(Number),
+      state: "active",
+      note: "",
+      author: "admin",
+      applied_at: expect.any(String),
+      file: "ods/listed.sql",
       text,
     } as never);
   });

@@ -214,8 +214,10 @@ describe("weir start", () => {
     expect({ status: same.status, answer: JSON.parse(same.stdout) }).toEqual({
       status: 0,
       answer: {
-        changes: [{ kind: "same", source: "number", version: 2, destructive: false, notes: [] }],
+        changes: [{ kind: "same", name: "ods.number", version: 2, destructive: false, notes: [], dependents: [] }],
         errors: [],
+        conflicts: [],
+        catalog: 2,
         done: true,
       },
     });

@@ -7,7 +7,7 @@
  *
  * @module
  */
-import { Refusals, refusalsLayer, Sources, sourcesLayer, warehouseLedger } from "@weir/actors";
+import { Catalog, catalogLayer, Refusals, refusalsLayer, Sources, warehouseLedger } from "@weir/actors";
 import {
   clickHouseWarehouse,
   embeddedClickHouse,
@@ -32,7 +32,7 @@ export interface World {
     headers?: Readonly<Record<string, string>>,
   ) => Promise<Response>;
   readonly sql: <Row = Record<string, unknown>>(text: string) => Promise<readonly Row[]>;
-  /** Applies sources given as name → text. */
+  /** Applies definitions given as path or source's name → text. */
   readonly apply: (sources: Readonly<Record<string, string>>) => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -45,7 +45,7 @@ export async function openWorld(log: Partial<SqliteLogOptions> = {}): Promise<Wo
   const engine = embeddedClickHouse({ dataDir: folder.path });
   const warehouse = Layer.unwrap(Effect.map(engine, ({ connection }) => clickHouseWarehouse(connection)));
   const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: folder.path, ...log }));
-  const parts = Layer.mergeAll(sourcesLayer, refusalsLayer).pipe(
+  const parts = Layer.mergeAll(catalogLayer, refusalsLayer).pipe(
     Layer.provideMerge(warehouseLedger),
     Layer.provideMerge(outside),
     Layer.provide(Logger.layer([])),
@@ -53,11 +53,18 @@ export async function openWorld(log: Partial<SqliteLogOptions> = {}): Promise<Wo
   const runtime = ManagedRuntime.make(parts);
   const services = await runtime.runPromise(
     Effect.gen(function* () {
-      return { log: yield* Log, warehouse: yield* Warehouse, sources: yield* Sources, refusals: yield* Refusals };
+      const [log, warehouse, refusals] = [yield* Log, yield* Warehouse, yield* Refusals];
+      return { log, warehouse, refusals, sources: yield* Sources, catalog: yield* Catalog };
     }),
   );
   const tokens = new Tokens([{ token: TOKEN, caller: { name: "admin", scopes: ["admin"] } }]);
-  const door: Door = { ...services, tokens, counters: new Counters(), run: (effect) => Effect.runPromiseExit(effect) };
+  const door: Door = {
+    ...services,
+    apis: { get: services.catalog.api, all: services.catalog.apis },
+    tokens,
+    counters: new Counters(),
+    run: (effect) => Effect.runPromiseExit(effect),
+  };
   const web = app(door);
   const request: World["request"] = async (path, init) => web.request(path, init);
   const post: World["post"] = (path, body, headers = {}) =>
@@ -74,12 +81,15 @@ export async function openWorld(log: Partial<SqliteLogOptions> = {}): Promise<Wo
       return answer.data;
     },
     apply: async (sources) => {
-      const files = Object.entries(sources).map(([name, text]) => ({ path: `ods/${name}.sql`, text }));
+      const files = Object.entries(sources).map(([name, text]) => ({
+        path: name.includes("/") ? name : `ods/${name}.sql`,
+        text,
+      }));
       const response = await post("/v1/admin/definitions", JSON.stringify({ files }), {
         "content-type": "application/json",
       });
       const answer = (await response.json()) as { done?: boolean };
-      if (!answer.done) throw new Error(`The sources were not applied: ${JSON.stringify(answer)}`);
+      if (!answer.done) throw new Error(`The definitions were not applied: ${JSON.stringify(answer)}`);
     },
     close: async () => {
       await Effect.runPromise(services.sources.drain);

@@ -5,21 +5,8 @@
  */
 import { describe, expect, test } from "bun:test";
 import { LogFailed } from "@weir/connectors";
-import { type Change, DefinitionError } from "@weir/sql";
-import { DEFINITION_LIMITS } from "./admin.ts";
 import { FLIGHT, fakeDoor, Script, TOKENS } from "./door_fixture.ts";
 import { cursorOf } from "./quarantine.ts";
-
-const FILES = [{ path: "ods/flight.sql", text: "CREATE TABLE …" }];
-const { source } = FLIGHT.applied;
-
-const apply = (script: Script, body: unknown, init: RequestInit = {}) =>
-  fakeDoor(script).ask("/v1/admin/definitions", {
-    method: "POST",
-    headers: { "content-type": "application/json" },
-    body: typeof body === "string" ? body : JSON.stringify(body),
-    ...init,
-  });
 
 const bodyOf = async (answer: Response) => (await answer.json()) as Record<string, unknown>;
 
@@ -126,104 +113,5 @@ describe("GET /v1/admin/quarantine", () => {
     ["1-2", { ms: 1, skip: 2 }],
   ])("reads %s as a place", (text, cursor) => {
     expect(cursorOf(text)).toEqual(cursor);
-  });
-});
-
-describe("/v1/admin/definitions", () => {
-  const create: Change = { kind: "create", source, version: 1, notes: ["creates ods.flight"] };
-  const rebuild: Change = {
-    kind: "rebuild",
-    source,
-    version: 4,
-    from: FLIGHT.applied,
-    isDestructive: true,
-    notes: ["drops x"],
-  };
-  const refuse: Change = { kind: "refuse", source, reason: "it has no key", hint: "Add one." };
-
-  test("lists what is in force", async () => {
-    const script = new Script();
-    script.running = [FLIGHT];
-    const { definitions } = await bodyOf(await fakeDoor(script).ask("/v1/admin/definitions"));
-    expect(definitions).toMatchObject([
-      {
-        kind: "source",
-        layer: "ods",
-        name: "flight",
-        doc: "Flights.",
-        version: 3,
-        catalog: 7,
-        key: "flight_id",
-        event_time: null,
-      },
-    ]);
-  });
-
-  test("applies files in the caller's name", async () => {
-    const script = Object.assign(new Script(), { applied: { changes: [create], errors: [], done: true } });
-    const answer = await apply(script, { files: FILES });
-    expect([answer.status, await bodyOf(answer)]).toEqual([
-      200,
-      {
-        changes: [{ kind: "create", source: "flight", version: 1, destructive: false, notes: ["creates ods.flight"] }],
-        errors: [],
-        done: true,
-      },
-    ]);
-    expect(script.applies).toEqual([
-      { files: FILES, options: { author: "admin", dryRun: false, allowDestructive: false } },
-    ]);
-  });
-
-  test.each([
-    ["a destructive change", [rebuild], {}, 409, "destructive"],
-    ["a refused change", [refuse], {}, 409, "change_refused"],
-    ["a dry run of a destructive change", [rebuild], { dry_run: true }, 200, undefined],
-    ["a dry run of a refused change", [refuse], { dry_run: true }, 200, undefined],
-  ] as const)("answers %s", async (_, changes, how, status, code) => {
-    const script = Object.assign(new Script(), { applied: { changes, errors: [], done: false } });
-    const answer = await apply(script, { files: FILES, ...how });
-    const { error, changes: shown, done } = await bodyOf(answer);
-    expect([answer.status, (error as { code: string } | undefined)?.code, done]).toEqual([status, code, false]);
-    expect(shown).toMatchObject([{ kind: changes[0].kind, source: "flight" }]);
-  });
-
-  test.each([true, false])("answers what is wrong with a definition and where (dry run: %s)", async (dryRun) => {
-    const wrong = new DefinitionError(
-      { file: "ods/flight.sql", line: 3, column: 5 },
-      "Cannot use the type.",
-      "Use another.",
-    );
-    const script = Object.assign(new Script(), { applied: { changes: [], errors: [wrong], done: false } });
-    const answer = await apply(script, { files: FILES, dry_run: dryRun });
-    expect([answer.status, await bodyOf(answer)]).toMatchObject([
-      422,
-      {
-        error: { code: "definition_invalid", at: { file: "ods/flight.sql", line: 3, column: 5 } },
-        errors: [{ file: "ods/flight.sql", line: 3, column: 5, message: "Cannot use the type.", hint: "Use another." }],
-      },
-    ]);
-  });
-
-  test.each([
-    ["no JSON", "{", {}, 400, "not_json", null],
-    [
-      "text/plain, as a web page could send",
-      { files: FILES },
-      { headers: { "content-type": "text/plain" } },
-      415,
-      "unsupported_media_type",
-      null,
-    ],
-    ["no files", { files: [] }, {}, 422, "invalid_body", "/files"],
-    ["a file without text", { files: [{ path: "a.sql" }] }, {}, 422, "invalid_body", "/files/0/text"],
-    ["an unknown field", { files: FILES, force: true }, {}, 422, "invalid_body", ""],
-    ["__proto__", `{"files":[{"path":"a","text":"b"}],"__proto__":{"admin":true}}`, {}, 422, "invalid_body", ""],
-    ["a body that is too large", "x".repeat(DEFINITION_LIMITS.bytesMax + 1), {}, 413, "body_too_large", null],
-  ] as const)("refuses %s", async (_, body, init, status, code, at) => {
-    const script = new Script();
-    const answer = await apply(script, body, init);
-    expect([answer.status, (await bodyOf(answer)).error]).toMatchObject([status, { code, at }]);
-    expect(script.applies).toEqual([]);
   });
 });

@@ -41,6 +41,7 @@ const HELP: Readonly<Record<string, string>> = {
   weir_events_accepted_total: "Events that are durable in the log.",
   weir_events_rejected_total: "Events refused at the door; kept in the quarantine.",
   weir_events_duplicate_total: "Events of repeated requests, known by their Idempotency-Key.",
+  weir_api_answers_total: "Answers of APIs: kept (hit), computed (miss), shared by several, or never kept (none).",
   weir_http_requests_total: "Requests by route and status.",
   weir_http_request_seconds: "Time from a request to the head of its answer.",
   weir_series_dropped_total: "Sum over counters beyond the bound on their number.",

@@ -5,9 +5,10 @@
  *
  * @module
  */
-import type { Refusals, Sources } from "@weir/actors";
+import type { Catalog, Refusals, Sources } from "@weir/actors";
 import type { Log, Warehouse } from "@weir/connectors";
 import type { Effect, Exit } from "effect";
+import type { Apis } from "./api/published.ts";
 import type { Counters } from "./counters.ts";
 import type { Caller, Tokens } from "./tokens.ts";
 
@@ -16,11 +17,15 @@ export interface Door {
   readonly log: Log["Service"];
   readonly warehouse: Warehouse["Service"];
   readonly sources: Sources["Service"];
+  readonly catalog: Catalog["Service"];
   readonly refusals: Refusals["Service"];
+  readonly apis: Apis;
   readonly tokens: Tokens;
   readonly counters: Counters;
   /** True when the port is open beyond loopback. Otherwise only loopback's own names are answered, against DNS rebinding. */
   readonly takesAnyHost?: boolean;
+  /** Aborted when the door begins to close: what never ends by itself ends then. */
+  readonly closing?: AbortSignal;
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Promise<Exit.Exit<A, E>>;
 }
 

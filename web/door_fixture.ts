@@ -3,10 +3,11 @@
  *
  * @module
  */
-import { type Applied, Registry, type RunningSource, Visible } from "@weir/actors";
+import { type Applied, type Kept, Registry, type RunningSource, Visible } from "@weir/actors";
 import { LogFailed, type StreamQuery, WarehouseFailed } from "@weir/connectors";
 import { Effect } from "effect";
 import type { Hono } from "hono";
+import { type Apis, NO_APIS } from "./api/published.ts";
 import { Counters } from "./counters.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { app } from "./mod.ts";
@@ -22,8 +23,10 @@ export class Script {
   rows: readonly unknown[] = [];
   isReady = true;
   logFails: LogFailed | undefined;
-  applied: Applied = { changes: [], errors: [], done: true };
+  applied: Applied = { changes: [], errors: [], conflicts: [], catalog: 1, done: true };
+  kept: Kept[] = [];
   running: RunningSource[] = [];
+  apis: Apis = NO_APIS;
   stopped = true;
   readonly queries: StreamQuery[] = [];
   readonly statements: string[] = [];
@@ -44,6 +47,8 @@ export function fakeDoor(script: Script, more: Partial<Door> = {}) {
     log: fakeLog(script),
     warehouse: fakeWarehouse(script),
     sources: fakeSources(script),
+    catalog: fakeCatalog(script),
+    apis: { get: (id) => script.apis.get(id), all: () => script.apis.all() },
     refusals: { offer: () => true, dropped: () => 0 },
     tokens: new Tokens([
       { token: TOKENS.admin, caller: { name: "admin", scopes: ["admin"] } },
@@ -129,11 +134,25 @@ function fakeSources(script: Script): Door["sources"] {
     visible: script.visible,
     get: (name) => script.running.find(({ applied }) => applied.source.name === name),
     all: () => script.running,
+    drain: Effect.void,
+  };
+}
+
+function fakeCatalog(script: Script): Door["catalog"] {
+  const none = new LogFailed({ reason: "invalid", message: "not in this test", retriable: false });
+  return {
     apply: (files, options) => {
       script.applies.push({ files, options });
       return Effect.succeed(script.applied);
     },
-    drain: Effect.void,
+    resume: () => Effect.succeed(script.applied),
+    check: () => Effect.fail(none),
+    all: () => script.kept,
+    broken: () => [],
+    api: () => undefined,
+    apis: () => [],
+    suspendedAbove: () => [],
+    backfills: () => [],
   };
 }
 
@@ -160,6 +179,29 @@ export const FLIGHT = {
   },
   target: { statement: "ods.flight" },
 } as unknown as RunningSource;
+
+/** The same source as the catalog holds it. */
+export const FLIGHT_KEPT = {
+  definition: FLIGHT.applied.source,
+  text: FLIGHT.applied.text,
+  digest: "",
+  version: 3,
+  isActive: true,
+  entry: {
+    kind: "source",
+    layer: "ods",
+    name: "flight",
+    version: 3,
+    catalog: 7,
+    state: "active",
+    note: "",
+    author: "admin",
+    applied_at: "2026-01-01 00:00:00.000",
+    file: "ods/flight.sql",
+    text: FLIGHT.applied.text,
+    digest: "",
+  },
+} as unknown as Kept;
 
 /** A failure of the warehouse. */
 export function warehouseFailed(outcome: WarehouseFailed["outcome"], code: number, message = "No."): WarehouseFailed {

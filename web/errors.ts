@@ -9,6 +9,7 @@
  *
  * @module
  */
+import type { BuildFailed, CannotCheck } from "@weir/actors";
 import type { LogFailed, OffsetGap, WarehouseFailed } from "@weir/connectors";
 import type { DefinitionError } from "@weir/sql";
 import { Cause, Exit } from "effect";
@@ -91,6 +92,15 @@ export function refusalOfError(error: unknown, sql?: string): Refusal {
       return warehouseFailed(error as WarehouseFailed, sql);
     case "DefinitionError":
       return definitionError(error as DefinitionError);
+    case "BuildFailed": {
+      const { name, message } = error as BuildFailed;
+      const hint = "What was in force before still is. Correct the definition, then apply it again.";
+      return new Refusal(409, "change_failed", clean(`Cannot build ${name}: ${message}`), hint, name);
+    }
+    case "CannotCheck": {
+      const { message, hint } = error as CannotCheck;
+      return new Refusal(404, "unknown_model", message, hint);
+    }
     case "ZodError":
     case "$ZodError":
       return invalidBody(error as ZodError);

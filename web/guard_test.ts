@@ -117,7 +117,7 @@ describe("every answer", () => {
       logged += 1;
       return Promise.resolve(Exit.interrupt(0));
     };
-    const broken = fakeDoor(new Script(), { sources: { ...door.sources, all }, run });
+    const broken = fakeDoor(new Script(), { catalog: { ...door.catalog, all }, run });
     const answer = await broken.ask("/v1/admin/definitions");
     const text = await answer.text();
     expect([answer.status, JSON.parse(text).error.code, logged]).toEqual([500, "internal", 1]);

@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { refusalsLayer, sourcesLayer, warehouseLedger } from "@weir/actors";
+import { catalogLayer, refusalsLayer, warehouseLedger } from "@weir/actors";
 import { clickHouseWarehouse, embeddedClickHouse, externalConnection, sqliteLog } from "@weir/connectors";
 import { Effect, Layer } from "effect";
 import { run } from "./command/mod.ts";
@@ -28,7 +28,7 @@ export function parts(config: Config): Layer.Layer<Parts, unknown> {
         )
       : Layer.unwrap(Effect.sync(() => clickHouseWarehouse(externalConnection(clickHouseUrl))));
   const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: dataDir, fsyncDelayMs }));
-  return Layer.mergeAll(sourcesLayer, refusalsLayer).pipe(
+  return Layer.mergeAll(catalogLayer, refusalsLayer).pipe(
     Layer.provideMerge(warehouseLedger),
     Layer.provideMerge(outside),
     Layer.provide(stderrLogger),

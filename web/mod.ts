@@ -1,13 +1,15 @@
 /**
  * web: the door. HTTP in, the rooms below out; no business rule lives here.
  *
- *   request ──guard──▶ /v1/ingest · /v1/sql · /v1/admin · health ──▶ answer, or {"error":{…}}
+ *   request ──guard──▶ /v1/ingest · /v1/sql · /v1/api · /v1/admin · health ──▶ answer, or {"error":{…}}
  *
  * @module
  */
 import { Effect } from "effect";
 import { Hono } from "hono";
 import { admin } from "./admin.ts";
+import { api } from "./api.ts";
+import { consolePage } from "./console.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { answerOf, refusalOfError } from "./errors.ts";
 import { answered, knownCaller, ownOrigin, unrouted } from "./guard.ts";
@@ -16,6 +18,7 @@ import { ingest } from "./ingest.ts";
 import { sql } from "./sql.ts";
 import { stderrLogger } from "./stderr_logger.ts";
 
+export { type Apis, NO_APIS, type PublishedApi } from "./api/published.ts";
 export { Counters } from "./counters.ts";
 export type { Door } from "./door.ts";
 export { Tokens } from "./tokens.ts";
@@ -34,8 +37,10 @@ export function app(door: Door): Hono<DoorEnv> {
   app.use(answered(door), ownOrigin(door), knownCaller(door));
   app.route("/v1/ingest", ingest(door));
   app.route("/v1/sql", sql(door));
+  app.route("/v1/api", api(door));
   app.route("/v1/admin", admin(door));
   app.route("/", health(door));
+  app.route("/", consolePage());
   app.notFound(unrouted(app));
   return app;
 }

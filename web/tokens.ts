@@ -14,9 +14,10 @@ export interface Caller {
   readonly scopes: readonly string[];
 }
 
-/** Whether a caller may do what `scope` names, for example `ingest:flight`; `admin` may do everything. */
-export function mayDo(caller: Caller, scope: string): boolean {
-  return caller.scopes.includes("admin") || caller.scopes.includes(scope);
+/** Whether a caller may do what `scope` names, for example `ingest:flight`; `admin` may do everything, `api:*` every `api:<id>`. */
+export function mayDo({ scopes }: Caller, scope: string): boolean {
+  if (scopes.includes("admin") || scopes.includes(scope)) return true;
+  return scope.startsWith("api:") && scopes.includes("api:*");
 }
 
 /** Knows tokens by their hashes. */

@@ -65,8 +65,22 @@ export function failureOf(answer: {
 }): WarehouseFailed {
   const code = Number(answer.codeHeader ?? /Code: (\d+)\./.exec(answer.text)?.[1] ?? 0) || 0;
   const message = cleanMessage(answer.text) || `HTTP status ${answer.status} without a message`;
-  return new WarehouseFailed({ outcome: outcomeOf(code, { status: answer.status, message }), code, message });
+  const view = failedView(answer.text);
+  const outcome = outcomeOf(code, { status: answer.status, message: answer.text });
+  return new WarehouseFailed({ outcome, code, message, ...(view === undefined ? {} : { view }) });
 }
+
+/**
+ * The view whose query failed: the first of those that the message ends with. Only the engine's own
+ * ending is read: what stands before it may quote data, and data must not name a view.
+ */
+export function failedView(text: string): string | undefined {
+  const views = PUSHED.exec(text.trimEnd())?.[1];
+  return views === undefined ? undefined : /while pushing to view ([\w.`]+)/.exec(views)?.[1]?.replaceAll(/`|\.$/g, "");
+}
+
+const PUSHED =
+  /((?:: while pushing to view [\w.`]+(?: \([\w-]+\))?)+)\.? \([A-Z0-9_]+\) \(version [^()]*(?:\([^()]*\))?[^()]*\)$/;
 
 /** Errors before a connection stood: not a byte of the request was sent. */
 const BEFORE_SENDING: ReadonlySet<string> = new Set([

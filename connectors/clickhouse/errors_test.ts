@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { cleanMessage, failureOf, lostExchange, MESSAGE_CHARS_MAX, outcomeOf } from "./errors.ts";
+import { cleanMessage, failedView, failureOf, lostExchange, MESSAGE_CHARS_MAX, outcomeOf } from "./errors.ts";
 
 describe("outcomeOf()", () => {
   const whole = "Too many partitions for single INSERT block (more than 100)";
@@ -107,5 +107,35 @@ describe("lostExchange()", () => {
     const failure = lostExchange(Object.assign(new Error("connect 10.0.0.7"), { code }));
     expect(failure.outcome).toBe(expected);
     expect(failure.message).not.toContain("10.0.0.7");
+  });
+});
+
+describe("failedView()", () => {
+  const pushed =
+    "Code: 153. DB::Exception: Division by zero: while executing 'FUNCTION intDiv(100_UInt8 :: 3)': while pushing to view weir_state.dws__a__v1__fill: while pushing to view weir_state.dwf__b__v2__fill. (ILLEGAL_DIVISION) (version 26.7.2.1)";
+  test.each([
+    ["names the innermost view, whose query failed", pushed, "weir_state.dws__a__v1__fill"],
+    [
+      "reads quoted names",
+      "x: while pushing to view `weir_state`.`a__fill`. (TYPE_MISMATCH) (version 26.7.2.1 (official build))\n",
+      "weir_state.a__fill",
+    ],
+    [
+      "says nothing of other errors",
+      "Code: 27. DB::Exception: Cannot parse input: expected '\"' (at row 1)",
+      undefined,
+    ],
+    [
+      "is not misled by data that an error quotes",
+      "Code: 27. DB::Exception: Cannot parse ': while pushing to view weir_state.a__fill': (at row 1). (CANNOT_PARSE) (version 26.7.2.1)",
+      undefined,
+    ],
+    [
+      "is not misled by a line that data ends",
+      "Code: 27. DB::Exception: Cannot parse ': while pushing to view weir_state.a__fill. (A) (version 1)\n': (at row 1). (CANNOT_PARSE) (version 26.7.2.1)",
+      undefined,
+    ],
+  ] as const)("%s", (_, text, expected) => {
+    expect(failedView(text)).toBe(expected as never);
   });
 });

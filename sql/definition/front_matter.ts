@@ -172,6 +172,7 @@ function optionAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKe
   let inner = schema;
   if (path.length > 0) {
     const object = plain(schema);
+    if (object instanceof z.ZodRecord) return optionAt(object.valueType, path.slice(1));
     return object instanceof z.ZodObject ? optionAt(object.shape[path[0] as string], path.slice(1)) : undefined;
   }
   // The description may stand on any of the wrappers.

@@ -1,5 +1,5 @@
 /**
- * Tokens of ClickHouse SQL, as far as a column list needs them: words, quoted names, strings, brackets.
+ * Tokens of ClickHouse SQL, as far as cutting needs them: words, quoted names, strings, numbers, single symbols.
  *
  * Positions are kept, so that every error can name line and column of the
  * author's file. Nothing here judges SQL: the engine does.
@@ -17,12 +17,17 @@ export interface Token {
 }
 
 const PATTERN =
-  /(?<space>\s+|--[^\n]*|\/\*[\s\S]*?\*\/)|(?<word>[\p{L}_][\p{L}\p{N}_]*)|(?<quoted>`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*")|(?<string>'(?:[^'\\]|\\.|'')*')|(?<number>\d[\w.]*)|(?<symbol>[\s\S])/uy;
+  /(?<space>\s+|--[^\n]*|#[ !][^\n]*)|(?<word>[\p{L}_][\p{L}\p{N}_]*)|(?<quoted>`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*")|(?<string>'(?:[^'\\]|\\.|'')*'|\$(?<tag>\w*)\$[\s\S]*?\$\k<tag>\$)|(?<number>\d[\w.]*)|(?<symbol>[\s\S])/uy;
 
 /** Cuts a text into tokens, without white space and comments. */
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
   for (let at = 0; at < text.length; ) {
+    const after = commentEnd(text, at);
+    if (after > at) {
+      at = after;
+      continue;
+    }
     PATTERN.lastIndex = at;
     const match = PATTERN.exec(text) as RegExpExecArray;
     const groups = match.groups as Record<Token["kind"] | "space", string | undefined>;
@@ -35,9 +40,21 @@ export function tokenize(text: string): Token[] {
   return tokens;
 }
 
+/** Where the comment that begins here ends; the same place if none does or it never ends. Comments nest, as in the engine. */
+function commentEnd(text: string, start: number): number {
+  if (!text.startsWith("/*", start)) return start;
+  let depth = 0;
+  for (const { 0: mark, index } of text.slice(start).matchAll(/\/\*|\*\//g)) {
+    depth += mark === "/*" ? 1 : -1;
+    if (depth === 0) return start + index + 2;
+  }
+  return start;
+}
+
 /** The name or text that a token stands for, without its quotes and escapes. */
 export function meaning({ kind, text }: Token): string {
   if (kind !== "quoted" && kind !== "string") return text;
+  if (text[0] === "$") return text.slice(text.indexOf("$", 1) + 1, text.lastIndexOf("$", text.length - 2));
   const quote = text[0];
   return text
     .slice(1, -1)

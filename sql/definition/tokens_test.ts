@@ -81,6 +81,21 @@ describe("tokenize()", () => {
       ],
     ],
     [
+      "a /* /* nests */ gone */ b # gone 'x\nc",
+      [
+        ["word", "a"],
+        ["word", "b"],
+        ["word", "c"],
+      ],
+    ],
+    [
+      "$$it's$$ $x$ $$ $x$",
+      [
+        ["string", "$$it's$$"],
+        ["string", "$x$ $$ $x$"],
+      ],
+    ],
+    [
       "'never ends",
       [
         ["symbol", "'"],
@@ -127,6 +142,8 @@ describe("meaning()", () => {
     ["'a\\\\''b'", "a\\'b"],
     ["'line\\nline\\ttab\\0'", "line\nline\ttab\0"],
     ["''", ""],
+    ["$$it's$$", "it's"],
+    ["$x$ $$ $x$", " $$ "],
   ])("of %p is %p", (text, expected) => {
     expect(meaning(tokenize(text)[0])).toBe(expected);
   });

@@ -128,6 +128,7 @@ class Cluster {
       windowParts: WINDOW_PARTS,
       registry,
       visible: new Visible(),
+      suspend: () => Effect.die("there are no views here"),
       targetAt: () => Effect.succeed(TARGET),
       drained: Effect.void,
     });

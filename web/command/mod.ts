@@ -1,7 +1,7 @@
 /**
  * The commands: `weir <command> [flags]`.
  *
- *   argv ──▶ command ──▶ start · demo (open a door) or plan · apply · sql (ask a running one)
+ *   argv ──▶ command ──▶ start · demo (open a door) or plan · apply · pull · check · resume · sql (ask a running one)
  *
  * @module
  */
@@ -9,7 +9,8 @@ import { parseArgs } from "node:util";
 import type { Layer } from "effect";
 import { type Config, ConfigInvalid, type Flags, readConfig } from "../config.ts";
 import { ProjectUnreadable } from "../project.ts";
-import { apply, ClientFailed, sql } from "./client.ts";
+import { apply, check, pull, resume } from "./apply.ts";
+import { ClientFailed, sql } from "./client.ts";
 import { demo } from "./demo.ts";
 import { serveUntilSignal } from "./serve.ts";
 import { type Parts, type RunningDoor, StartFailed, startDoor } from "./start.ts";
@@ -23,6 +24,9 @@ const HELP = `weir, a real-time data warehouse
   weir demo     the same with real flights replayed into it
   weir plan     what applying a project would change
   weir apply    apply a project to a running door
+  weir pull     write what is in force into a project's folder
+  weir check    recompute a model over its sources and compare: weir check dwa.state_minute
+  weir resume   make a suspended model anew: weir resume dwf.flight
   weir sql      ask a running door: weir sql "SELECT count() FROM ods.flight"
 
   --data DIR     durable data                    (WEIR_DATA, .weir/data)
@@ -31,10 +35,11 @@ const HELP = `weir, a real-time data warehouse
   --host HOST    address to listen on            (WEIR_HOST, 127.0.0.1)
   --json         for scripts: one JSON line when the door is open, nothing else on stdout
   demo:  --once  replay once, compare with the file, end with 0 or 1   --stay  stay up afterwards   --rate N  events/s (50)
-  apply: --allow-destructive
+  plan:  --explain  why each model is kept as it is
+  apply: --allow-destructive   --force  overwrite what others changed
   sql:   --format json|ndjson|csv
 
-CLICKHOUSE_URL=http://user:password@host:8123 uses a ClickHouse of your own. plan, apply and sql find the
+CLICKHOUSE_URL=http://user:password@host:8123 uses a ClickHouse of your own. All but start and demo find the
 door by WEIR_URL and WEIR_TOKEN, or by what start left in the data directory.
 `;
 
@@ -49,6 +54,8 @@ const OPTIONS = {
   once: { type: "boolean" },
   stay: { type: "boolean" },
   "allow-destructive": { type: "boolean" },
+  explain: { type: "boolean" },
+  force: { type: "boolean" },
   help: { type: "boolean" },
 } as const;
 
@@ -104,8 +111,19 @@ async function dispatch(
       return apply(readConfig(flags), {
         dryRun: command === "plan",
         allowDestructive: values["allow-destructive"] === true,
+        isForced: values.force === true,
+        isExplained: values.explain === true,
         isJson: values.json === true,
       });
+    case "pull":
+      return pull(readConfig(flags));
+    case "check":
+    case "resume": {
+      const [name] = rest;
+      if (name === undefined) throw new ClientFailed(`Say which model: weir ${command} dwa.state_minute`);
+      const how = { name, isJson: values.json === true };
+      return command === "check" ? check(readConfig(flags), how) : resume(readConfig(flags), how);
+    }
     case "sql":
       return sql(readConfig(flags), { text: rest.join(" "), format: values.format ?? "json" });
     default:

@@ -5,8 +5,9 @@
  *
  * @module
  */
-import { Refusals, Sources } from "@weir/actors";
+import { Catalog, Refusals, Sources } from "@weir/actors";
 import { Log, type LogFailed, Warehouse } from "@weir/connectors";
+import { qualifiedName } from "@weir/sql";
 import { Cause, Effect, Exit, type Layer, ManagedRuntime } from "effect";
 import type { Config } from "../config.ts";
 import { Counters } from "../counters.ts";
@@ -18,7 +19,7 @@ import { stderrLogger } from "../stderr_logger.ts";
 import { Tokens } from "../tokens.ts";
 
 /** The parts of a running platform. */
-export type Parts = Log | Warehouse | Sources | Refusals;
+export type Parts = Log | Warehouse | Sources | Catalog | Refusals;
 
 /** A door that is open. */
 export interface RunningDoor {
@@ -51,12 +52,16 @@ export async function startDoor(
   try {
     const services = await runtime.runPromise(
       Effect.gen(function* () {
-        return { log: yield* Log, warehouse: yield* Warehouse, sources: yield* Sources, refusals: yield* Refusals };
+        const [log, warehouse, refusals] = [yield* Log, yield* Warehouse, yield* Refusals];
+        return { log, warehouse, refusals, sources: yield* Sources, catalog: yield* Catalog };
       }),
     );
     const tokens = new Tokens([{ token, caller: { name: "admin", scopes: ["admin"] } }]);
+    const closing = new AbortController();
     const door: Door = {
       ...services,
+      apis: { get: services.catalog.api, all: services.catalog.apis },
+      closing: closing.signal,
       tokens,
       counters: new Counters(),
       takesAnyHost: !isLoopback(config.host),
@@ -68,6 +73,7 @@ export async function startDoor(
     writeDoorFile(config.dataDir, { url, token, pid: process.pid });
     const stop = async () => {
       removeDoorFile(config.dataDir);
+      closing.abort();
       // Answers under way get a moment; what is durable needs no answer.
       const closed = server.stop();
       await Promise.race([closed, Bun.sleep(STOP_MS_MAX)]);
@@ -120,7 +126,7 @@ function serve({ host, port }: Config, door: Door) {
 /** Applies the project unless that would be destructive or impossible; then it says so and serves what is there. */
 async function applyProject(door: Door, projectDir: string, warn: (message: string) => void): Promise<void> {
   const exit = await door.run(
-    door.sources.apply(readProject(projectDir), { author: "start", dryRun: false, allowDestructive: false }),
+    door.catalog.apply(readProject(projectDir), { author: "start", dryRun: false, allowDestructive: false }),
   );
   if (!Exit.isSuccess(exit)) {
     const why = messageOf(Cause.squash(exit.cause));
@@ -128,14 +134,19 @@ async function applyProject(door: Door, projectDir: string, warn: (message: stri
     warn(`The project was not applied; what was applied before is served. ${why}`);
     return;
   }
-  const { changes, errors, done } = exit.value;
+  const { changes, errors, conflicts, done } = exit.value;
   if (done) return;
   for (const error of errors) warn(error.message);
-  for (const change of changes) {
-    if (change.kind === "refuse") warn(`ods.${change.source.name}: Cannot apply: ${change.reason}. ${change.hint}`);
+  for (const { name, author, catalog } of conflicts)
+    warn(
+      `${name}: not applied, because '${author}' changed it (catalog ${catalog}). Run weir pull, or weir apply --force.`,
+    );
+  for (const { change } of changes) {
+    const name = qualifiedName(change.definition);
+    if (change.kind === "refuse") warn(`${name}: Cannot apply: ${change.reason}. ${change.hint}`);
     if (change.kind === "rebuild" && change.isDestructive)
       warn(
-        `ods.${change.source.name}: not applied, because it ${change.notes.join(", ")}. Run \`weir apply --allow-destructive\` if that is meant.`,
+        `${name}: not applied, because it ${change.notes.join(", ")}. Run \`weir apply --allow-destructive\` if that is meant.`,
       );
   }
   if (door.sources.all().length === 0)

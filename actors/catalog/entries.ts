@@ -1,0 +1,127 @@
+/**
+ * Entries: the rows of `weir.definition`, which say what is defined and in which state it is.
+ *
+ *   apply ──enter──▶ weir.definition ──newest row of a name──▶ in force
+ *
+ * Rows are only added. A definition's text is the truth; everything else is
+ * derived from it again.
+ *
+ * @module
+ */
+import { Warehouse, type WarehouseFailed } from "@weir/connectors";
+import { literal } from "@weir/sql";
+import { Effect } from "effect";
+import { AWAY_RETRY } from "../away_retry.ts";
+import { ONCE_SETTINGS } from "../once_settings.ts";
+import { NUMBERS } from "../read_settings.ts";
+
+/** What a definition's newest entry says about it. */
+export type EntryState = "building" | "active" | "suspended" | "removed";
+
+/** One version of one definition. */
+export interface Entry {
+  /** Version of the whole catalog, one more with every apply. */
+  readonly catalog: number;
+  readonly kind: string;
+  /** The folder: `ods`, `dim`, …, `functions`, `api`. */
+  readonly layer: string;
+  readonly name: string;
+  /** Number of the physical table. */
+  readonly version: number;
+  readonly state: EntryState;
+  /** Why it is in this state; empty when there is nothing to say. */
+  readonly note: string;
+  readonly file: string;
+  readonly text: string;
+  /** sha256 of the data that came with the definition; empty if none did. */
+  readonly digest: string;
+  readonly author: string;
+}
+
+/** An entry as the catalog keeps it. */
+export interface KeptEntry extends Entry {
+  readonly applied_at: string;
+}
+
+/** `dwf.flight`, as definitions are called everywhere. */
+export const nameOf = ({ layer, name }: Pick<Entry, "layer" | "name">): string => `${layer}.${name}`;
+
+const COLUMNS = "catalog, kind, layer, name, version, state, note, file, text, digest, author";
+
+/** The newest entry of every definition, or of the one that is named, at a version of the catalog. */
+export const newestEntries = Effect.fnUntraced(function* (
+  of: { readonly kind?: string; readonly layer?: string; readonly name?: string; readonly catalog?: number } = {},
+): Effect.fn.Return<readonly KeptEntry[], WarehouseFailed, Warehouse> {
+  const warehouse = yield* Warehouse;
+  const { catalog, ...named } = of;
+  const conditions = Object.entries(named).map(([column, value]) => `${column} = ${literal(value)}`);
+  if (catalog !== undefined) conditions.push(`catalog <= ${Math.trunc(catalog)}`);
+  const where = conditions.length === 0 ? "" : `WHERE ${conditions.join(" AND ")}`;
+  const rows = yield* warehouse.rows<KeptEntry>(
+    "writer",
+    `SELECT ${COLUMNS}, applied_at FROM weir.definition ${where}
+     ORDER BY catalog DESC, applied_at DESC LIMIT 1 BY layer, name`,
+    NUMBERS,
+  );
+  return rows.filter(({ state }) => state !== "removed");
+});
+
+/** The newest entry of a name that was active before `version`; what a build that fails goes back to. */
+export const activeBefore = Effect.fnUntraced(function* ({ layer, name, version }: Entry) {
+  const warehouse = yield* Warehouse;
+  const [entry] = yield* warehouse.rows<KeptEntry>(
+    "writer",
+    `SELECT ${COLUMNS}, applied_at FROM weir.definition
+     WHERE layer = ${literal(layer)} AND name = ${literal(name)} AND version < ${Math.trunc(version)} AND state = 'active'
+     ORDER BY catalog DESC, applied_at DESC LIMIT 1`,
+    NUMBERS,
+  );
+  return entry;
+});
+
+/** The number that a definition's next version gets, by name: one more than any that was ever used. */
+export const nextVersions = Effect.fnUntraced(function* () {
+  const warehouse = yield* Warehouse;
+  const rows = yield* warehouse.rows<{ layer: string; name: string; newest: number }>(
+    "writer",
+    "SELECT layer, name, max(version) AS newest FROM weir.definition GROUP BY layer, name",
+    NUMBERS,
+  );
+  return new Map(rows.map(({ layer, name, newest }) => [`${layer}.${name}`, newest + 1]));
+});
+
+/** The newest version of the catalog; 0 when nothing was ever applied. */
+export const catalogVersion = Effect.fnUntraced(function* () {
+  const warehouse = yield* Warehouse;
+  const [{ newest }] = yield* warehouse.rows<{ newest: number }>(
+    "writer",
+    "SELECT max(catalog) AS newest FROM weir.definition",
+    NUMBERS,
+  );
+  return newest;
+});
+
+/**
+ * Writes entries, all of them or none: from now on they say what is in force.
+ * A lost answer is asked for again, with the same token, until it is known; only a refusal fails.
+ */
+export const enter = Effect.fnUntraced(function* (entries: readonly Entry[]) {
+  if (entries.length === 0) return;
+  const warehouse = yield* Warehouse;
+  const token = entries.map(({ catalog, layer, name, state }) => `${layer}.${name}:${catalog}:${state}`).join(",");
+  const insert = warehouse.insert({
+    statement: `INSERT INTO weir.definition (${COLUMNS}) FORMAT JSONEachRow`,
+    body: [Buffer.from(entries.map((entry) => JSON.stringify(plain(entry))).join("\n"))],
+    settings: {
+      ...ONCE_SETTINGS,
+      input_format_parallel_parsing: 0,
+      insert_deduplication_token: `definition:${token}`,
+    },
+  });
+  yield* Effect.retry(insert, { while: ({ outcome }) => outcome !== "refused", schedule: AWAY_RETRY });
+});
+
+function plain(entry: Entry): Entry {
+  const { catalog, kind, layer, name, version, state, note, file, text, digest, author } = entry;
+  return { catalog, kind, layer, name, version, state, note, file, text, digest, author };
+}

@@ -1,0 +1,79 @@
+/**
+ * Changing a source: its table is created, or made anew beside the old one with the rows copied over.
+ *
+ *   create, describe ──tryOut──▶ catalog row ──▶ owner started
+ *   rebuild ──at the barrier──▶ next table, rows copied ──▶ catalog row, with those of the models above ──▶ owner started
+ *
+ * The catalog row is the point of no return: killed before it, the next apply
+ * begins anew; killed after it, the next start finishes the view.
+ *
+ * @module
+ */
+import { Warehouse, type WarehouseFailed } from "@weir/connectors";
+import {
+  type AppliedSource,
+  conform,
+  copyColumns,
+  copyGuards,
+  createStateTable,
+  identifier,
+  type Source,
+  stateTable,
+} from "@weir/sql";
+import { Effect, Schedule } from "effect";
+import { bringUp, type Owners } from "../owners.ts";
+import { type Entry, enter } from "./entries.ts";
+
+/** A source's next version. */
+export interface SourceChange {
+  readonly source: Source;
+  readonly entry: Entry;
+}
+
+/** Creates the table and tries the strict insert without rows: what the engine refuses must not come into force. */
+const tryOut = Effect.fnUntraced(function* (source: Source, version: number) {
+  const warehouse = yield* Warehouse;
+  yield* warehouse.command("admin", createStateTable(source, version));
+  const projection = conform(source);
+  const statement = projection.probe({ topic: source.topic, epoch: 1, salt: "tryout" });
+  yield* warehouse.insert({ statement, body: [], settings: { ...projection.settings, async_insert: 0 } });
+});
+
+/** Brings a source's definition into force while its table stays or is new; at rest if it has an owner. */
+export const changeSource = Effect.fnUntraced(function* (owners: Owners, change: SourceChange) {
+  yield* tryOut(change.source, change.entry.version);
+  yield* enter([change.entry]);
+  yield* startSource(owners, change);
+});
+
+/** Starts the owner of what the catalog now says; only the new one may be started from here on. */
+export const startSource = (owners: Owners, { source, entry }: SourceChange) => {
+  const applied: AppliedSource = { source, text: entry.text, version: entry.version, catalog: entry.catalog };
+  return Effect.retry(bringUp(owners, applied), { times: 5, schedule: Schedule.exponential("200 millis") });
+};
+
+/** Creates the next physical table and copies the rows of the one before; at the barrier. */
+export const rebuildTable = Effect.fnUntraced(function* (
+  { source, entry }: SourceChange,
+  before: { readonly source: Source; readonly version: number },
+): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
+  const warehouse = yield* Warehouse;
+  const columns = copyColumns(before.source, source);
+  const table = stateTable(source, entry.version);
+  yield* warehouse.command("admin", `DROP TABLE IF EXISTS ${table} SYNC`);
+  yield* tryOut(source, entry.version);
+  const names = columns.map((column) => identifier(column.name)).join(", ");
+  const expressions = columns.map((column) => column.expression).join(", ");
+  const guards = copyGuards(before.source, source);
+  const where = guards.length === 0 ? "" : ` WHERE NOT ignore(${guards.join(", ")})`;
+  yield* warehouse.command(
+    "admin",
+    `INSERT INTO ${table} (${names}) SELECT ${expressions} FROM ${stateTable(before.source, before.version)}${where}`,
+    {
+      async_insert: 0,
+      insert_deduplicate: 0,
+      max_execution_time: 0,
+      max_partitions_per_insert_block: 0,
+    },
+  );
+});

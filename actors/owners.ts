@@ -1,0 +1,211 @@
+/**
+ * Owners: the table actors of this process, started, drained and at rest.
+ *
+ *   startOwner ──▶ landing ──drain──▶ finished what it announced ──▶ at rest ──▶ startOwner
+ *
+ * A source keeps being served while its owner rests: events wait in the log.
+ * `atRest` is the barrier behind every change of tables and views: nothing is
+ * announced, everything that was landed is committed.
+ *
+ * @module
+ */
+import { Log, LogFailed, type TopicInfo, Warehouse } from "@weir/connectors";
+import {
+  type AppliedSource,
+  type Conform,
+  conform,
+  createSourceView,
+  createStateTable,
+  DEDUPLICATION_WINDOW_PARTS,
+  stateTable,
+} from "@weir/sql";
+import { Deferred, Effect, Exit, Scope } from "effect";
+import { appliedSource } from "./catalog/read.ts";
+import { decodeMark } from "./intent.ts";
+import type { SuspendView, Target } from "./landing.ts";
+import type { Ledger } from "./ledger.ts";
+import type { PartitionLimits } from "./partition.ts";
+import { type Ref, spawn } from "./runtime/actor.ts";
+import type { Registry } from "./runtime/registry.ts";
+import { tableActor } from "./table.ts";
+import type { TableLimits, TableMessage } from "./table_state.ts";
+import type { Visible } from "./visible.ts";
+
+/** Bounds of landing, as measured: see the README's table. */
+export const TABLE_LIMITS: TableLimits = {
+  rowsMax: 100_000,
+  bytesMax: 16 * 2 ** 20,
+  ageMsMin: 20,
+  ageMsMax: 100,
+  deadlineMs: 60_000,
+  retryMsMin: 50,
+  retryMsMax: 5_000,
+};
+
+/** Bounds of reading one partition. */
+export const PARTITION_LIMITS: PartitionLimits = {
+  recordsMax: 50_000,
+  bytesMax: 4 * 2 ** 20,
+  aheadBytesMax: 8 * 2 ** 20,
+  waitMs: 5_000,
+  pauseMs: 5,
+};
+
+/** How long a drained owner may take to finish what it announced. */
+const DRAIN_MS_MAX = 8_000;
+
+/** A source that is being landed here. */
+export interface RunningSource {
+  readonly applied: AppliedSource;
+  readonly target: Target;
+  readonly conform: Conform;
+  /** Partitions of the topic as it is. */
+  readonly partitions: number;
+}
+
+interface Owner extends RunningSource {
+  readonly ref: Ref<TableMessage>;
+  readonly scope: Scope.Closeable;
+  readonly drained: Deferred.Deferred<void>;
+}
+
+/** What an owner works with. */
+export type OwnerNeeds = Log | Warehouse | Ledger;
+
+/** The owners of this process, by the source's name. */
+export interface Owners {
+  readonly running: Map<string, Owner>;
+  /** What the door may take events for; a source stays here while its owner rests. */
+  readonly serving: Map<string, RunningSource>;
+  readonly registry: Registry;
+  readonly visible: Visible;
+  readonly scope: Scope.Scope;
+  /** What happens to a view that fails for good. */
+  readonly suspend: SuspendView;
+}
+
+/** The consumer group whose commits hold a source's positions and intents. */
+const groupOf = ({ source }: AppliedSource) => `weir.${source.layer}.${source.name}`;
+
+/** Makes sure that table, view and topic are as the catalog says, then starts the owner. */
+export const bringUp = Effect.fnUntraced(function* (owners: Owners, applied: AppliedSource) {
+  const { source, version } = applied;
+  const warehouse = yield* Warehouse;
+  yield* warehouse.command("admin", createStateTable(source, version));
+  yield* warehouse.command("writer", createSourceView(source, version));
+  const { partitions } = yield* ensureTopic(applied);
+  yield* startOwner(owners, applied, partitions);
+});
+
+const ensureTopic = Effect.fnUntraced(function* ({
+  source,
+}: AppliedSource): Effect.fn.Return<TopicInfo, LogFailed, Log> {
+  const log = yield* Log;
+  const { topic: name, partitions, retention } = source;
+  const known = (yield* log.topics).find((topic) => topic.name === name);
+  if (known === undefined) return yield* log.createTopic({ name, partitions, retention });
+  return yield* log.alterTopic({ name, partitions: Math.max(partitions, known.partitions), retention });
+});
+
+const startOwner = Effect.fnUntraced(function* (
+  owners: Owners,
+  applied: AppliedSource,
+  partitions: number,
+): Effect.fn.Return<void, never, OwnerNeeds> {
+  const { name } = applied.source;
+  const { registry, visible, suspend } = owners;
+  const projection = conform(applied.source);
+  const target = targetOf(applied, projection);
+  const scope = yield* Scope.fork(owners.scope);
+  const drained = yield* Deferred.make<void>();
+  const context = yield* Effect.context<Warehouse>();
+  const targetAt = (catalog: number) => {
+    if (catalog === target.catalog) return Effect.succeed(target);
+    return Effect.flatMap(appliedSource({ name, catalog }), (then) =>
+      then === undefined
+        ? Effect.fail(new Error(`Cannot land a batch of ${name}: catalog ${catalog} is unknown.`))
+        : Effect.succeed(targetOf(then, conform(then.source))),
+    ).pipe(Effect.provideContext(context));
+  };
+  const actor = tableActor({
+    group: groupOf(applied),
+    target,
+    limits: TABLE_LIMITS,
+    partitionLimits: PARTITION_LIMITS,
+    windowParts: DEDUPLICATION_WINDOW_PARTS,
+    registry,
+    visible,
+    suspend,
+    targetAt,
+    drained: Effect.asVoid(Deferred.succeed(drained, undefined)),
+  });
+  const exceeded = (error: unknown) =>
+    Effect.logError(`table/${target.statement} gave up: ${error instanceof Error ? error.message : String(error)}`);
+  const ref = yield* Scope.provide(spawn(actor, { address: `table/${target.statement}`, registry, exceeded }), scope);
+  const running: RunningSource = { applied, target, conform: projection, partitions };
+  owners.serving.set(name, running);
+  owners.running.set(name, { ...running, ref, scope, drained });
+});
+
+/** Lets an owner finish what it announced, then stops it. */
+export const drain = Effect.fnUntraced(function* (owners: Owners, name: string): Effect.fn.Return<void> {
+  const owner = owners.running.get(name);
+  if (owner === undefined) return;
+  const late = `${owner.ref.address} was stopped before it had finished; its batch is recovered at the next start.`;
+  const ended = Deferred.await(owner.drained).pipe(
+    Effect.timeoutOrElse({ duration: DRAIN_MS_MAX, orElse: () => Effect.logWarning(late) }),
+  );
+  // An actor that hears nothing is between two lives; what it left open is recovered by the next one.
+  if (yield* owner.ref.tell({ kind: "drain" })) yield* ended;
+  owners.running.delete(name);
+  yield* Scope.close(owner.scope, Exit.void);
+});
+
+/** Where batches of an applied source land. */
+function targetOf({ source, version, catalog }: AppliedSource, projection: Conform): Target {
+  const statement = `${source.layer}.${source.name}`;
+  return { statement, topic: source.topic, table: stateTable(source, version), catalog, projection };
+}
+
+/** Drains all owners at once. */
+export const drainAll = (owners: Owners): Effect.Effect<void> =>
+  Effect.forEach([...owners.running.keys()], (name) => drain(owners, name), {
+    discard: true,
+    concurrency: "unbounded",
+  });
+
+/**
+ * Runs `work` while nothing of these sources is announced and not finished.
+ * Owners that `work` did not start anew go on as they were, whatever became of it.
+ */
+export const atRest = <A, E, R>(
+  owners: Owners,
+  names: readonly string[],
+  work: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E | LogFailed, R | OwnerNeeds> =>
+  Effect.gen(function* () {
+    const resting = names.flatMap((name) => owners.running.get(name) ?? []);
+    const goOn = Effect.forEach(
+      resting,
+      ({ applied, partitions }) =>
+        owners.running.has(applied.source.name) ? Effect.void : startOwner(owners, applied, partitions),
+      { discard: true },
+    );
+    return yield* Effect.gen(function* () {
+      yield* Effect.forEach(resting, ({ applied }) => drain(owners, applied.source.name), {
+        discard: true,
+        concurrency: "unbounded",
+      });
+      yield* Effect.forEach(resting, ({ applied }) => nothingOpen(applied), { discard: true });
+      return yield* work;
+    }).pipe(Effect.ensuring(goOn));
+  });
+
+/** Fails while a batch of the source is announced and not finished: it belongs to the tables that it was announced for. */
+const nothingOpen = Effect.fnUntraced(function* (applied: AppliedSource): Effect.fn.Return<void, LogFailed, Log> {
+  const log = yield* Log;
+  const commits = yield* log.committed({ group: groupOf(applied), topic: applied.source.topic });
+  if (commits.every(({ metadata }) => decodeMark(metadata)?.intent === undefined)) return;
+  const message = `Cannot change ods.${applied.source.name} or what reads it: a batch is announced and not finished yet. Try again in a moment.`;
+  return yield* new LogFailed({ reason: "unavailable", message, retriable: true });
+});

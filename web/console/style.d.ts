@@ -1,0 +1,2 @@
+/** Style sheets, imported for the bundler alone. */
+declare module "*.css";
