@@ -28,6 +28,8 @@ function source(name: string, { columns = "id String, n UInt32", front = "", doc
 interface Answer {
   readonly changes: readonly Readonly<Record<string, unknown>>[];
   readonly errors: readonly Readonly<Record<string, unknown>>[];
+  readonly conflicts?: readonly unknown[];
+  readonly catalog?: number;
   readonly done: boolean;
   readonly error?: { readonly code: string; readonly message: string; readonly hint: string; readonly at: unknown };
 }

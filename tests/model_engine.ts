@@ -26,7 +26,9 @@ async function answerOf(engine: Engine, sql: string) {
     const rows = text.split("\n").filter((line) => line !== "");
     return { rows: rows.map((line) => JSON.parse(line) as Record<string, unknown>) };
   } catch (error) {
-    return { refused: (error as Error).message };
+    const { message } = error as Error;
+    if (!message.startsWith("Code:")) throw error;
+    return { refused: message };
   }
 }
 
@@ -58,7 +60,7 @@ export class Models {
   /** Plans a model and creates its table and views. */
   async build(path: string, file: { sql: string; front?: string }): Promise<Model> {
     const model = await this.plan(path, file);
-    const table = stateTable(model as never, 1);
+    const table = stateTable(model, 1);
     await this.#engine.run(createModelTable(model, 1));
     const upstreamTable = this.#readable.get(model.feeds ?? "")?.table ?? "";
     await this.#engine.run(createFillView(model, { version: 1, upstreamTable }));

@@ -26,7 +26,7 @@ const FUNCTION_LINES_MAX = 70;
 const DOOR_LINES_MAX = 40;
 const WIRING_LINES_MAX = 80;
 
-const files = [...new Bun.Glob("{sql,connectors,actors,web,tests}/**/*.ts").scanSync({ cwd: ROOT })]
+const files = [...new Bun.Glob("{sql,connectors,actors,web,tests}/**/*.{ts,tsx,css,html}").scanSync({ cwd: ROOT })]
   .filter((path) => !path.includes("node_modules"))
   .sort();
 const text = (path: string) => readFileSync(join(ROOT, path), "utf8");
@@ -80,7 +80,8 @@ describe("the tree", () => {
       const code = text(path);
       const isTest = path.startsWith("tests/") || path.endsWith("_test.ts");
       if (
-        /process\.env/.test(code) &&
+        // A bundle's own NODE_ENV is none of the process's.
+        /process\.env(?!\.NODE_ENV": )/.test(code) &&
         path !== "web/config.ts" &&
         !isTest &&
         !/^connectors\/.*(contract|fixture|child)/.test(path)
@@ -90,6 +91,9 @@ describe("the tree", () => {
         return "does IO or uses Effect";
       if (/^actors\//.test(path) && !isTest && /from "(hono|kafkajs|bun:sqlite|node:http)"/.test(code))
         return "knows a vendor";
+      if (!path.startsWith("web/console/") && /from "(react|react-dom|uplot)/.test(code)) return "knows the browser";
+      if (path.startsWith("web/console/") && /from "(\.\.|@weir|effect|hono|node:)/.test(code) && !isTest)
+        return "leaves the browser";
       return undefined;
     });
     expect(broken).toEqual([]);
@@ -100,8 +104,8 @@ describe("every file", () => {
   test("is snake_case, named after its subject, and not too long", () => {
     const broken = problems(files, (path) => {
       const name = path.split("/").at(-1) as string;
-      if (!/^[a-z0-9_]+(\.d)?\.ts$/.test(name)) return "is not snake_case";
-      if (/^(utils?|helpers?|types|common|index)\.ts$/.test(name)) return "is named after no subject";
+      if (!/^[a-z0-9_]+(\.d)?\.(tsx?|css|html)$/.test(name)) return "is not snake_case";
+      if (/^(utils?|helpers?|types|common|index)\.\w+$/.test(name)) return "is named after no subject";
       const count = lines(path).length;
       if (count > LINES_MAX) return `has ${count} lines`;
       if (name === "mod.ts" && path.split("/").length === 2 && path !== "web/mod.ts" && count > DOOR_LINES_MAX)
@@ -113,10 +117,12 @@ describe("every file", () => {
   });
 
   test("begins with a header that says what it is; a test beside its subject needs none", () => {
-    const subjects = files.filter((path) => !path.endsWith("_test.ts"));
-    expect(problems(subjects, (path) => (/^(#!.*\n)?\/\*\*/.test(text(path)) ? undefined : "has no header"))).toEqual(
-      [],
-    );
+    const subjects = files.filter((path) => !/_test\.tsx?$/.test(path));
+    const header = (path: string) => {
+      if (path.endsWith(".html")) return /^<!doctype html>\n<!--/;
+      return path.endsWith(".css") ? /^\/\*/ : /^(#!.*\n)?\/\*\*/;
+    };
+    expect(problems(subjects, (path) => (header(path).test(text(path)) ? undefined : "has no header"))).toEqual([]);
   });
 
   test("has no function that is too long", () => {
@@ -128,7 +134,8 @@ describe("every file", () => {
         const indent = /^(\s*)(?:export )?(?:async )?(?:function\*? \w+|static \w+|#?\w+\([^{]*\).*\{$)/.exec(
           line,
         )?.[1];
-        if (indent === undefined || /^\s*(describe|test|it|expect)\b/.test(line)) continue;
+        if (indent === undefined || /^\s*(describe|test|it|expect|(before|after)(All|Each)|use[A-Z]\w*)\b/.test(line))
+          continue;
         const end = all.findIndex((other, index) => index > start && other === `${indent}}`);
         if (end - start > FUNCTION_LINES_MAX) return `line ${start + 1} begins ${end - start} lines of function`;
       }

@@ -55,6 +55,8 @@ export function api(door: Door): Hono<DoorEnv> {
   app.get("/:id/live", async (c) => {
     const published = authorised(door, { caller: c.get("caller"), id: c.req.param("id") });
     const { values } = readAsked(published.api, new URL(c.req.url).searchParams, []);
+    // Nobody would read the stream of a HEAD.
+    if (c.req.method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
     const client = { lastId: c.req.header("last-event-id"), left: c.req.raw.signal };
     const stream = await live.open(published, values, client);
     return new Response(stream, { headers: STREAM_HEADERS });

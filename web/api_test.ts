@@ -203,6 +203,24 @@ describe("a kept answer", () => {
     }
   });
 
+  test("gives way to newer ones when there are too many, the longest unused first", async () => {
+    const row = `{"row":{"a":"${"x".repeat(API_LIMITS.keptAnswerBytesMax - 1_000)}"}}\n`;
+    const { ask } = opened(undefined, [streamed()[0]!, row]);
+    const cacheOf = async (state: number) => (await bodyOf(await ask(`/v1/api/minutes?state=${state}`))).meta.cache;
+    const most = Math.floor(API_LIMITS.keptBytesMax / API_LIMITS.keptAnswerBytesMax);
+    for (let state = 0; state < most; state++) await cacheOf(state);
+    expect(await cacheOf(0)).toBe("hit");
+    await cacheOf(most);
+    expect([await cacheOf(0), await cacheOf(1)]).toEqual(["hit", "miss"]);
+  });
+
+  test("there is none of an answer that would push out many", async () => {
+    const row = `{"row":{"a":"${"x".repeat(API_LIMITS.keptAnswerBytesMax)}"}}\n`;
+    const { ask } = opened(undefined, [streamed()[0]!, row]);
+    await ask("/v1/api/minutes?state=CA");
+    expect((await bodyOf(await ask("/v1/api/minutes?state=CA"))).meta.cache).toBe("miss");
+  });
+
   test("is computed once for many who ask at the same time, and failures are kept by nobody", async () => {
     const { script, ask } = opened();
     const answers = await Promise.all(Array.from({ length: 50 }, () => ask("/v1/api/minutes?state=CA")));

@@ -317,6 +317,12 @@ describe("GET /v1/api/<id>/live", () => {
     await client.leave();
   });
 
+  test("answers HEAD without watching", async () => {
+    const script = Object.assign(new Script(), { apis: apisOf(published()) });
+    const answer = await fakeDoor(script).ask("/v1/api/minutes/live?state=CA", { method: "HEAD" });
+    expect([answer.status, answer.body, script.queries]).toEqual([200, null, []]);
+  });
+
   test.each([
     ["no token", "?state=CA", { token: null }, 401],
     ["a token without the scope", "?state=CA", { token: TOKENS.ingest }, 403],

@@ -54,7 +54,7 @@ const REFUSED: Readonly<Record<string, string>> = {
 };
 /** Words after which an operand begins, so that the next word is no clause. */
 const EXPECTS_OPERAND =
-  /^(AND|OR|NOT|IN|LIKE|ILIKE|BETWEEN|IS|DIV|MOD|AS|WHERE|PREWHERE|BY|HAVING|THEN|ELSE|WHEN|CASE|ON|USING|JOIN|FROM|SELECT)$/;
+  /^(AND|OR|NOT|IN|LIKE|ILIKE|BETWEEN|IS|DIV|MOD|AS|WHERE|PREWHERE|BY|HAVING|THEN|ELSE|WHEN|CASE|ON|USING|JOIN|FROM|SELECT|DISTINCT)$/;
 
 /** Cuts the draft's SELECT; throws at what cannot be kept up to date by views. */
 export function cutClauses(draft: ModelDraft): Clauses {

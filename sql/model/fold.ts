@@ -71,8 +71,9 @@ export function* planFold(folding: Folding): Asking<Fold> {
     return { name, type: simple === undefined ? type : `SimpleAggregateFunction(${simple}, ${type})` };
   });
   checkKeyTypes(draft, { keys, stateColumns });
-  const read = (source: string) => readText(parts, { states, source });
-  yield* checkRead(folding, { read: read(nullSource(stateColumns)), states });
+  const read = (source: string) => readText(parts, { states, source, edits: [] });
+  const asked = readText(parts, { states, source: nullSource(stateColumns), edits: folding.planned });
+  yield* checkRead(folding, { read: asked, states });
   const classes = Object.fromEntries(
     clauses.select.map((item) => [item.name, exactnessOf(item, { clauses, states, functions })] as const),
   );
@@ -203,7 +204,10 @@ function isUsedElsewhere({ draft, clauses }: Parts, { name, tokens }: Named): bo
 }
 
 /** The SELECT that reads: the author's items over merged states. */
-function readText(parts: Parts, { states, source }: { states: readonly State[]; source: string }): string {
+function readText(
+  parts: Parts,
+  { states, source, edits }: { states: readonly State[]; source: string; edits: readonly Edit[] },
+): string {
   const { clauses, keys, functions } = parts;
   const { sql } = parts.draft;
   const reads = new Map(states.map((state) => [canonical(state.call.tokens), state.read]));
@@ -212,7 +216,7 @@ function readText(parts: Parts, { states, source }: { states: readonly State[]; 
       const read = reads.get(canonical(call.tokens));
       return read === undefined ? [] : [{ start: call.tokens[0].start, end: call.tokens.at(-1)?.end ?? 0, text: read }];
     });
-    return splice(sql, tokens, [...merges, ...keyEdits(tokens, keys)]);
+    return splice(sql, tokens, [...merges, ...keyEdits(tokens, keys), ...edits]);
   };
   const named = (one: Named) => `${text(one.expression)} AS ${identifier(one.name)}`;
   const shown = shownParts(clauses, { keys, functions });

@@ -45,11 +45,20 @@ export function resolveKeys(
   const plain = clauses.select.filter((item) => !is.aggregated.has(item.name));
   const keys = isAll
     ? plain.map((item) => itemKey(item, item.expression))
-    : parts.map((part, index) => keyOf(draft, part, { clauses, table: is.table, hidden: is.hiddenName(index + 1) }));
+    : parts.map((part, index) =>
+        keyOf(draft, unwrapped(part), { clauses, table: is.table, hidden: is.hiddenName(index + 1) }),
+      );
   const seen = new Set<string>();
   return keys
     .filter(({ column }) => !seen.has(column) && seen.add(column))
     .map((key) => ({ ...key, patterns: key.patterns.flatMap((pattern) => spellings(pattern, is.table)) }));
+}
+
+/** A key without brackets around the whole of it. */
+function unwrapped(part: readonly Token[]): readonly Token[] {
+  const isWrapped = isSymbol(part[0], "(") && closing(part, 0) === part.length - 1;
+  const inside = part.slice(1, -1);
+  return isWrapped && inside.length > 0 && splitAtCommas(inside).length === 1 ? unwrapped(inside) : part;
 }
 
 /** A column with and without its table's name. */

@@ -76,7 +76,7 @@ AS ${model.readSelect(stateOf(model, version))}
 COMMENT ${literal(model.doc)}`;
 }
 
-const stateOf = (model: Pick<Model, "layer" | "name">, version: number) => stateTable(model as never, version);
+const stateOf = (model: Pick<Model, "layer" | "name">, version: number) => stateTable(model, version);
 
 const UNITS = [
   ["DAY", 86_400],

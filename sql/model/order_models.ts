@@ -4,7 +4,7 @@
  * @module
  */
 import { type ModelDraft, modelError } from "../definition/model_definition.ts";
-import { meaning } from "../definition/tokens.ts";
+import { findTables } from "./tables.ts";
 
 /** Sorts drafts so that each follows what it reads; throws at a circle, naming it. */
 export function orderModels(drafts: readonly ModelDraft[]): ModelDraft[] {
@@ -29,8 +29,7 @@ export function orderModels(drafts: readonly ModelDraft[]): ModelDraft[] {
 }
 
 function circular(draft: ModelDraft, circle: readonly string[]) {
-  const last = circle.at(-1)?.split(".")[1];
-  const at = draft.tokens.find((token) => meaning(token) === last);
+  const at = findTables(draft.tokens).find((table) => table.name === circle.at(-1));
   const problem =
     circle.length === 2 ? "it reads itself" : `models read one another in a circle: ${circle.join(" reads ")}`;
   return modelError(draft, at, problem, "Make one of them read what the other is made of.");

@@ -32,14 +32,11 @@ export function readTree(lines: readonly string[]): TreeNode {
   return root.children[0] ?? root;
 }
 
+const ATTRIBUTE = /([a-z_]+): ('(?:[^'\\]|\\.)*'|.*?)(?:, (?=[a-z_]+: )|$)/gs;
+
 /** `id: 2, function_name: plus, result_type: Decimal(38, 2)`: a comma separates only before a name and a colon. */
 function attributesOf(text: string): Record<string, string> {
-  const attributes: Record<string, string> = {};
-  for (const part of text.split(/, (?=[a-z_]+: )/)) {
-    const [, name, value] = /^([a-z_]+): (.*)$/s.exec(part) ?? [];
-    if (name !== undefined) attributes[name] = value;
-  }
-  return attributes;
+  return Object.fromEntries([...text.matchAll(ATTRIBUTE)].map(([, name, value]) => [name, value]));
 }
 
 /** Every node, parents before children. */

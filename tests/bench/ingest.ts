@@ -17,10 +17,9 @@ import {
   sqliteLog,
   Warehouse,
 } from "@weir/connectors";
-import { flights3mPath, flights3mQuery, projectDir } from "@weir/flights";
 import { Effect } from "effect";
-import { type DoorProcess, startProcess, temporaryFolder, until } from "../door_process.ts";
-import type { LoadOptions, LoadResult } from "./load.ts";
+import { startProcess, temporaryFolder, until } from "../door_process.ts";
+import { audit, load, median, probe, quantile, sourceOnly, storedRows, writeFlights } from "./flights_load.ts";
 import type { Figure } from "./main.ts";
 
 interface How {
@@ -31,7 +30,6 @@ interface How {
 
 const ROWS = 3_000_000;
 const PARTITIONS = 4;
-const LOAD = new URL("./load.ts", import.meta.url).pathname;
 
 /** Runs the whole bench. */
 export async function ingest({ seconds, minutes, say }: How): Promise<readonly Figure[]> {
@@ -66,15 +64,7 @@ async function prepare(dir: string, file: string): Promise<number> {
 
 const measureRaw = Effect.fnUntraced(function* (file: string) {
   const warehouse = yield* Warehouse;
-  const stream = yield* warehouse.stream({
-    account: "admin",
-    sql: flights3mQuery(flights3mPath),
-    format: "JSONEachRow",
-    queryId: "bench",
-    params: {},
-    settings: {},
-  });
-  yield* Effect.promise(() => Bun.write(file, new Response(stream)));
+  yield* writeFlights(file);
   const bytes = new Uint8Array(yield* Effect.promise(() => Bun.file(file).arrayBuffer()));
   yield* warehouse.command("admin", "CREATE DATABASE IF NOT EXISTS weir_state ENGINE = Atomic");
   const rates: number[] = [];
@@ -112,7 +102,7 @@ async function logToTable(dir: string, { file, raw, add }: LogRun): Promise<void
   for (let run = 0; run < 3; run++) {
     const dataDir = join(dir, `log${run}`);
     await fillLog(dataDir, file);
-    const door = await startProcess({ dataDir, projectDir });
+    const door = await startProcess({ dataDir, projectDir: sourceOnly(dir) });
     const startedMs = performance.now();
     await until("landing the log", () => storedRows(door), { holds: (rows) => rows >= ROWS, withinMs: 120_000 });
     rates.push(ROWS / ((performance.now() - startedMs) / 1000));
@@ -170,7 +160,7 @@ async function posts(dir: string, { file, seconds, fsyncDelayMs, add }: PostRun)
   const disk = fsyncDelayMs === 0 ? "" : `, fsync + ${fsyncDelayMs} ms`;
   const door = await startProcess({
     dataDir: join(dir, `post${fsyncDelayMs}`),
-    projectDir,
+    projectDir: sourceOnly(dir),
     env: { WEIR_FSYNC_DELAY_MS: String(fsyncDelayMs) },
   });
   let accepted = 0;
@@ -230,7 +220,7 @@ async function steady(
   dir: string,
   { file, minutes, add }: { file: string; minutes: number; add: (figure: Figure) => void },
 ): Promise<void> {
-  const door = await startProcess({ dataDir: join(dir, "steady"), projectDir });
+  const door = await startProcess({ dataDir: join(dir, "steady"), projectDir: sourceOnly(dir) });
   const running = load(door, { file, eventsPerRequest: 1_000, connections: 8, seconds: minutes * 60, rate: 150_000 });
   const samples: number[] = [];
   const timer = setInterval(() => samples.push(door.memoryMiB()), 1_000);
@@ -251,76 +241,4 @@ async function steady(
     unit: "",
   });
   await door.stop();
-}
-
-/** Sends single events that wait until they can be queried, while `running` runs; milliseconds of each. */
-async function probe(door: DoorProcess, running: Promise<unknown>): Promise<number[]> {
-  let isRunning = true;
-  void running.then(() => {
-    isRunning = false;
-  });
-  const latencies: number[] = [];
-  for (let count = 0; isRunning; count++) {
-    const event = {
-      flight_id: `probe-${crypto.randomUUID()}`,
-      departed_at: "2001-03-01T12:00:00.000Z",
-      origin: "SFO",
-      destination: "LAX",
-      distance: 337,
-      delay: count,
-    };
-    const startedMs = performance.now();
-    const response = await door.post("/v1/ingest/flight?wait=1", JSON.stringify(event), {
-      "content-type": "application/json",
-    });
-    if (response.status !== 200) throw new Error(`The probe was answered ${response.status}: ${await response.text()}`);
-    latencies.push(performance.now() - startedMs);
-    await Bun.sleep(Math.random() * 40);
-  }
-  return latencies;
-}
-
-async function load(
-  door: DoorProcess,
-  options: Omit<LoadOptions, "host" | "port" | "path" | "token">,
-): Promise<LoadResult> {
-  const { hostname, port } = new URL(door.url);
-  const all: LoadOptions = {
-    ...options,
-    host: hostname,
-    port: Number(port),
-    path: "/v1/ingest/flight",
-    token: door.token,
-  };
-  const child = Bun.spawn([process.execPath, LOAD, JSON.stringify(all)], { stdout: "pipe", stderr: "inherit" });
-  const result = JSON.parse(await new Response(child.stdout).text()) as LoadResult;
-  if (result.failed > 0) throw new Error(`${result.failed} requests were not accepted`);
-  return result;
-}
-
-async function storedRows(door: DoorProcess): Promise<number> {
-  const [{ stored }] = await door.sql("SELECT sum(stored) AS stored FROM weir.batch WHERE statement = 'ods.flight'");
-  return Number(stored);
-}
-
-/** Every accepted event is exactly one row, and no two rows came from the same record. */
-async function audit(door: DoorProcess, accepted: number): Promise<void> {
-  const [{ rows, records }] = await door.sql(
-    "SELECT count() AS rows, uniqExact(_epoch, _partition, _offset) AS records FROM ods.flight",
-  );
-  const [{ quarantined }] = await door.sql("SELECT count() AS quarantined FROM weir.quarantine");
-  if (Number(rows) !== accepted || Number(records) !== accepted || Number(quarantined) !== 0) {
-    throw new Error(
-      `The audit failed: ${accepted} accepted, ${rows} rows, ${records} distinct records, ${quarantined} quarantined`,
-    );
-  }
-}
-
-function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
-}
-
-function quantile(values: readonly number[], q: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  return Math.round((sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * q))] ?? 0) * 10) / 10;
 }

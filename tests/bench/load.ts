@@ -14,10 +14,12 @@ import { readFileSync } from "node:fs";
 export interface LoadOptions {
   readonly host: string;
   readonly port: number;
+  /** Where events are posted. */
   readonly path: string;
-  readonly token: string;
-  /** File of NDJSON events; cut into requests of `eventsPerRequest`. */
-  readonly file: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** File of NDJSON events, cut into requests of `eventsPerRequest`; or paths that are asked for one after the other. */
+  readonly file?: string;
+  readonly gets?: readonly string[];
   readonly eventsPerRequest: number;
   readonly connections: number;
   readonly seconds: number;
@@ -88,8 +90,7 @@ async function connection(): Promise<void> {
         received += chunk.toString("latin1");
         const head = received.indexOf("\r\n\r\n");
         if (head < 0) return;
-        const length = Number(/content-length: (\d+)/i.exec(received)?.[1] ?? 0);
-        if (received.length < head + 4 + length) return;
+        if (!isWhole(received, head)) return;
         if (received.startsWith("HTTP/1.1 2")) {
           answered += 1;
           if (latencies.length < 1_000_000) latencies.push(performance.now() - sentAt);
@@ -107,13 +108,22 @@ async function connection(): Promise<void> {
   return promise;
 }
 
-function makeRequests({ file, eventsPerRequest, path, host, token }: LoadOptions): Uint8Array[] {
+/** Whether an answer has come to its end, by its length or its last chunk. */
+function isWhole(received: string, head: number): boolean {
+  const length = /content-length: (\d+)/i.exec(received)?.[1];
+  if (length !== undefined) return received.length >= head + 4 + Number(length);
+  return received.endsWith("\r\n0\r\n\r\n");
+}
+
+function makeRequests({ file, gets, eventsPerRequest, path, host, headers }: LoadOptions): Uint8Array[] {
+  const lines = Object.entries({ host, ...headers }).map(([name, value]) => `${name}: ${value}\r\n`);
+  if (file === undefined) return (gets ?? []).map((get) => Buffer.from(`GET ${get} HTTP/1.1\r\n${lines.join("")}\r\n`));
   const bytes = readFileSync(file);
   const made: Uint8Array[] = [];
   for (let at = 0; at < bytes.length; ) {
     let end = at;
     for (let event = 0; event < eventsPerRequest && end < bytes.length; event++) end = bytes.indexOf(0x0a, end) + 1;
-    const head = `POST ${path} HTTP/1.1\r\nhost: ${host}\r\nauthorization: Bearer ${token}\r\ncontent-type: application/x-ndjson\r\ncontent-length: ${end - at}\r\n\r\n`;
+    const head = `POST ${path} HTTP/1.1\r\n${lines.join("")}content-length: ${end - at}\r\n\r\n`;
     made.push(Buffer.concat([Buffer.from(head), bytes.subarray(at, end)]));
     at = end;
   }

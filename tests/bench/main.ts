@@ -5,6 +5,7 @@
  */
 import { parseArgs } from "node:util";
 import { ingest } from "./ingest.ts";
+import { models } from "./models.ts";
 
 /** One measured figure, with what was aimed at. */
 export interface Figure {
@@ -20,17 +21,21 @@ const { values, positionals } = parseArgs({
   options: { json: { type: "boolean" }, seconds: { type: "string" }, minutes: { type: "string" } },
   allowPositionals: true,
 });
-if (positionals[0] !== "ingest") {
+const BENCHES = { ingest, models } as const;
+const [name = ""] = positionals;
+if (!(name in BENCHES)) {
+  const known = Object.keys(BENCHES).join("|");
   console.error(
-    `Cannot run bench '${positionals[0] ?? ""}': there is no such bench. Run: bun run bench ingest [--seconds 10] [--minutes 5] [--json]`,
+    `Cannot run bench '${name}': there is no such bench. Run: bun run bench ${known} [--seconds 10] [--minutes 5] [--json]`,
   );
   process.exit(2);
 }
+const bench = BENCHES[name as keyof typeof BENCHES];
 const say = (text: string) => (values.json ? console.error(text) : console.log(text));
-const figures = await ingest({ seconds: Number(values.seconds ?? 10), minutes: Number(values.minutes ?? 0), say });
-if (values.json) console.log(JSON.stringify({ bench: "ingest", figures }));
+const figures = await bench({ seconds: Number(values.seconds ?? 10), minutes: Number(values.minutes ?? 0), say });
+if (values.json) console.log(JSON.stringify({ bench: name, figures }));
 else {
-  for (const { name, value, unit, target } of figures) {
+  for (const { name: figure, value, unit, target } of figures) {
     const met =
       target === undefined
         ? ""
@@ -38,7 +43,7 @@ else {
           ? "met"
           : "not met";
     console.log(
-      `${name.padEnd(64)} ${String(value).padStart(10)} ${unit.padEnd(10)} ${target === undefined ? "" : `${target.is} ${target.value}`.padEnd(18)} ${met}`,
+      `${figure.padEnd(64)} ${String(value).padStart(10)} ${unit.padEnd(10)} ${target === undefined ? "" : `${target.is} ${target.value}`.padEnd(18)} ${met}`,
     );
   }
 }

@@ -16,6 +16,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Flight, flights20kPath, parseFlights, projectDir } from "@weir/flights";
 import { differencesOf, foundIn, reportJson, reportText, rows, tallyOf, waitForRows } from "./demo_check.ts";
+import { checkModels, modelsEqual, modelsReport, modelsText } from "./demo_oracle/check.ts";
 import { type DoorAddress, pause, type ReplayCounts, ReplayFailed, replayEndless, replayOnce } from "./replay.ts";
 import { readyLine, signalled } from "./serve.ts";
 import type { RunningDoor as WholeDoor } from "./start.ts";
@@ -98,12 +99,14 @@ async function once(running: RunningDoor, { json, stay }: DemoOptions, signal: A
   }
   const expected = tallyOf(text);
   const found = await foundIn(door);
-  console.log(json ? reportJson(expected, found) : reportText(expected, found));
+  const models = await checkModels(door, signal);
+  if (json) console.log(reportJson(expected, found, { models: modelsReport(models) }));
+  else console.log(`${reportText(expected, found)}\n${modelsText(models)}`);
   if (stay) {
     if (!json) console.log(`\n${thingsToTry(door, new Date())}`);
     await pauseUntil(signal);
   }
-  return differencesOf(expected, found).length === 0 ? 0 : 1;
+  return differencesOf(expected, found).length === 0 && modelsEqual(models) ? 0 : 1;
 }
 
 /** Replays for ever, in loops after those that the table already has. */
@@ -199,7 +202,7 @@ async function quarantinedCount(door: DoorAddress, since: string): Promise<numbe
   return Number((await rows(door, sql))[0]?.n);
 }
 
-/** Address, token, and three commands that work as they stand. */
+/** Address, token, and what works as it stands. */
 export function thingsToTry({ url, token }: DoorAddress, now: Date): string {
   const auth = `-H 'Authorization: Bearer ${token}'`;
   const own = {
@@ -221,8 +224,11 @@ Ask in SQL:
 Send an event of your own; it is answered when it can be queried:
   curl -s '${url}/v1/ingest/flight?wait=1' ${auth} -H 'Content-Type: application/json' --data-binary '${JSON.stringify(own)}'
 
-See the actors at work:
-  curl -s ${url}/v1/admin/actors ${auth}
+Ask a published API; the models behind it were up to date when the event above was answered:
+  curl -s '${url}/v1/api/state_minute?state=CA&limit=5' ${auth}
+
+Watch flights land in a browser:
+  ${url}/#token=${token}
 `;
 }
 

@@ -227,7 +227,7 @@ function verdictLines(expected: Tally, differences: readonly Difference[]): read
 }
 
 /** The comparison for scripts: one line of JSON. */
-export function reportJson(expected: Tally, found: Tally): string {
+export function reportJson(expected: Tally, found: Tally, more: object = {}): string {
   const differences = differencesOf(expected, found);
   const groups = Object.fromEntries(GROUPINGS.slice(1).map((grouping) => [grouping, expected[grouping].size]));
   return JSON.stringify({
@@ -238,5 +238,6 @@ export function reportJson(expected: Tally, found: Tally): string {
     groups,
     differences: differences.slice(0, DIFFERENCES_SHOWN_MAX),
     differences_total: differences.length,
+    ...more,
   });
 }

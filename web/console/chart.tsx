@@ -118,7 +118,7 @@ function optionsOf(box: HTMLElement, { lines, point }: Drawn): uPlot.Options {
   return {
     width: box.clientWidth,
     height: HEIGHT,
-    padding: [10, 10, 0, 0],
+    padding: [10, 22, 0, 0],
     tzDate: (seconds) => uPlot.tzDate(new Date(seconds * 1_000), "UTC"),
     cursor: { y: false, points: { size: 7 } },
     legend: { show: false },
@@ -133,7 +133,7 @@ function optionsOf(box: HTMLElement, { lines, point }: Drawn): uPlot.Options {
       ...lines.map(({ name, colour: variable, filled }): uPlot.Series => {
         const stroke = colour(variable);
         return {
-          ...{ label: name, stroke, width: 2, spanGaps: true, points: { show: false } },
+          ...{ label: name, stroke, width: 2, spanGaps: true, points: { show: isSparse, size: 6, fill: stroke } },
           ...(filled ? { fill: `${stroke}22` } : {}),
         };
       }),
@@ -146,4 +146,12 @@ function rangeOf(low: number | null, high: number | null): [number, number] {
   const [from, to] = [Math.min(0, low ?? 0), Math.max(0, high ?? 0)];
   const air = Math.max(1, (to - from) * 0.08);
   return [from < 0 ? from - air : 0, to + air];
+}
+
+/** A line of so few values would hardly be seen. */
+const SPARSE_MAX = 3;
+
+function isSparse({ data }: uPlot, index: number): boolean {
+  const values: ArrayLike<number | null | undefined> = data[index] ?? [];
+  return Array.from(values).filter((value) => value !== null && value !== undefined).length <= SPARSE_MAX;
 }

@@ -95,7 +95,11 @@ function Sheet({ airports }: { airports: readonly Airport[] }) {
       </svg>
       <div className="below">
         <p className="hint" aria-hidden="true">
-          {pointed === undefined ? <span className="about">Point at an airport.</span> : <Pointed dot={pointed} />}
+          {pointed === undefined ? (
+            <span className="about">Point at an airport, or tap one.</span>
+          ) : (
+            <Pointed dot={pointed} />
+          )}
         </p>
         <Legend />
       </div>

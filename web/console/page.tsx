@@ -37,11 +37,14 @@ export function Page() {
   return <Flights token={token} leave={leave} />;
 }
 
+/** How far back the charts go. */
+const MINUTES = 60;
+
 /** What a caller with a token sees. */
 function Flights({ token, leave }: { token: string; leave: (refused: boolean) => void }) {
   const today = useLive<Today>(token, "today/live");
   const airports = useLive<Airport>(token, "airport_delays/live?hours=24");
-  const minutes = useLive<Minute>(token, "minutes/live?minutes=60");
+  const minutes = useLive<Minute>(token, `minutes/live?minutes=${MINUTES}`);
   const all = [today, airports, minutes];
   const refused = all.find(({ state }) => state.kind === "refused");
   if (refused !== undefined && all.every(({ state }) => state.kind === "refused")) {
@@ -49,7 +52,7 @@ function Flights({ token, leave }: { token: string; leave: (refused: boolean) =>
     queueMicrotask(() => leave(true));
     return null;
   }
-  const series = seriesOf(minutes.result?.data ?? []);
+  const series = seriesOf(minutes.result?.data ?? [], MINUTES);
   return (
     <>
       <header className="top">
@@ -67,7 +70,7 @@ function Flights({ token, leave }: { token: string; leave: (refused: boolean) =>
         <div className="pair">
           <FlightChart
             title="Departures a minute"
-            about="The newest 60 minutes"
+            about={`The newest ${MINUTES} minutes`}
             live={minutes}
             times={series.times}
             lines={[

@@ -72,12 +72,11 @@ export interface Series {
   readonly delay: readonly (number | null)[];
 }
 
-/** Minutes in order, with those in which nothing departed. */
-export function seriesOf(minutes: readonly Minute[]): Series {
+/** The `count` minutes up to the newest, with those in which nothing departed; none without a row. */
+export function seriesOf(minutes: readonly Minute[], count: number): Series {
   const known = new Map(minutes.map((minute) => [Date.parse(minute.minute) / 1_000, minute]));
-  const seconds = [...known.keys()].sort((a, b) => a - b);
-  const [first, last] = [seconds[0] ?? 0, seconds.at(-1) ?? -1];
-  const times = Array.from({ length: Math.floor((last - first) / 60) + 1 }, (_, index) => first + 60 * index);
+  const newest = Math.max(...known.keys());
+  const times = Array.from({ length: known.size === 0 ? 0 : count }, (_, index) => newest - 60 * (count - 1 - index));
   const at = (time: number) => known.get(time);
   return {
     times,
