@@ -59,6 +59,11 @@ export const insertQuarantine = (
   );
 };
 
+const BATCH =
+  "INSERT INTO weir.batch (statement, token, epoch, catalog, ranges, stored, duplicate, quarantined) FORMAT JSONEachRow";
+const POSITION = "INSERT INTO weir.position (statement, partition, at) FORMAT JSONEachRow";
+
+/** Writes the positions, then the marker, each under a token: a marker says that its positions are there. */
 const finish = (warehouse: Warehouse["Service"], marker: Marker): Effect.Effect<void, WarehouseFailed> => {
   const { statement, token, epoch, catalog, stored, duplicate, quarantined } = marker;
   const ranges = marker.ranges.map(({ partition, from, to }, index) => {
@@ -66,13 +71,22 @@ const finish = (warehouse: Warehouse["Service"], marker: Marker): Effect.Effect<
     return { partition, from, to, last_offset: offset, last_ms: Math.trunc(timestampMs), last_crc: crc };
   });
   const row = { statement, token, epoch, catalog, ranges, stored, duplicate, quarantined };
-  return Effect.asVoid(
+  const positions = ranges.map(({ partition, to, last_offset, last_ms, last_crc }) => ({
+    statement,
+    partition,
+    at: { epoch, next: to, last_offset, last_ms, last_crc },
+  }));
+  const insert = (into: string, { rows, name }: { rows: readonly object[]; name: string }) =>
     warehouse.insert({
-      statement:
-        "INSERT INTO weir.batch (statement, token, epoch, catalog, ranges, stored, duplicate, quarantined) FORMAT JSONEachRow",
-      body: [Buffer.from(JSON.stringify(row))],
-      settings: { ...SETTINGS, insert_deduplication_token: `batch:${token}` },
-    }),
+      statement: into,
+      body: [Buffer.from(rows.map((one) => JSON.stringify(one)).join("\n"))],
+      settings: { ...SETTINGS, insert_deduplication_token: `${name}:${token}` },
+    });
+  return Effect.asVoid(
+    Effect.andThen(
+      insert(POSITION, { rows: positions, name: "position" }),
+      insert(BATCH, { rows: [row], name: "batch" }),
+    ),
   );
 };
 

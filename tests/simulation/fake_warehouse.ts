@@ -49,6 +49,8 @@ export class FakeWarehouse {
   readonly rows: Row[] = [];
   readonly quarantine: (Quarantined & { epoch: number })[] = [];
   readonly markers = new Map<string, Marker>();
+  /** Markers whose positions are kept. */
+  readonly #positioned = new Map<string, Marker>();
   readonly #window: number;
   #tokens: string[] = [];
   #quarantineTokens = new Set<string>();
@@ -96,7 +98,12 @@ export class FakeWarehouse {
       marker: (_, token) => call(() => this.markers.get(token)),
       positions: () => call(() => this.#positions()),
       partsSince: () => call(() => 0),
-      finish: (marker) => call(() => void this.markers.set(marker.token, marker)),
+      // Two inserts, as the real one: whoever dies between them leaves positions without their marker.
+      finish: (marker) =>
+        Effect.andThen(
+          call(() => void this.#positioned.set(marker.token, marker)),
+          call(() => void this.markers.set(marker.token, marker)),
+        ),
       quarantine: (of, rows) =>
         call(() => {
           if (this.#quarantineTokens.has(of.token)) return;
@@ -133,7 +140,7 @@ export class FakeWarehouse {
 
   #positions(): LedgerPosition[] {
     const furthest = new Map<number, LedgerPosition>();
-    for (const { epoch, ranges, lasts } of this.markers.values()) {
+    for (const { epoch, ranges, lasts } of this.#positioned.values()) {
       for (const [index, { partition, to }] of ranges.entries()) {
         const at = furthest.get(partition);
         const isFurther = at === undefined || epoch > at.epoch || (epoch === at.epoch && to > at.next);
