@@ -9,11 +9,11 @@
 
 export * from "./catalog/apply.ts";
 export type { BackfillProgress } from "./catalog/backfill.ts";
-export { BuildFailed } from "./catalog/build.ts";
 export * from "./catalog/catalog.ts";
 export { CannotCheck, type CheckReport } from "./catalog/check.ts";
-export type { Kept } from "./catalog/in_force.ts";
+export { type Kept, readsOf } from "./catalog/in_force.ts";
 export type { DefinitionFile } from "./catalog/read.ts";
+export { BuildFailed } from "./catalog/site.ts";
 export * from "./intent.ts";
 export * from "./landing.ts";
 export * from "./ledger.ts";

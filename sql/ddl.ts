@@ -74,6 +74,6 @@ export function createWeirTables(): readonly string[] {
   const tables = weirTables
     .replaceAll(/^--.*$/gm, "")
     .replaceAll("{window}", window)
-    .split(";");
+    .split(/;[ \t]*$/m);
   return [...databases, ...tables.map((statement) => statement.trim()).filter((statement) => statement !== "")];
 }

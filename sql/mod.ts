@@ -6,15 +6,15 @@
  * @module
  */
 export * from "./api.ts";
-export { probeOver } from "./api_probe.ts";
+export { overColumns, probeOver } from "./api_probe.ts";
 export { type Conform, conform, type Verdict } from "./conform/conform.ts";
 export * from "./ddl.ts";
 export { apiOptions, readApi } from "./definition/api_definition.ts";
 export * from "./definition/dimension_definition.ts";
 export { DefinitionError } from "./definition/error.ts";
 export * from "./definition/function_definition.ts";
-export { type ModelDraft, type ModelLayer, modelOptions, readModel } from "./definition/model_definition.ts";
-export { sourceJsonSchema } from "./definition/schema.ts";
+export { type ModelDraft, type ModelLayer, modelError, modelOptions, readModel } from "./definition/model_definition.ts";
+export { definitionSchemas } from "./definition/schema.ts";
 export * from "./definition/source_definition.ts";
 export { identifier, literal } from "./definition/tokens.ts";
 export * from "./definitions.ts";

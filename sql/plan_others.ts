@@ -36,19 +36,31 @@ export interface Wanted<D extends Definition = Definition> {
   readonly nextVersion: number;
 }
 
-/** Compares a model; `below` names what it reads that gets a new version, if anything does. */
+/** Why a model is to be made anew although its text may say the same. */
+export interface Anew {
+  /** What it reads that gets a new version, if anything does. */
+  readonly below: string | undefined;
+  /** Whether somebody asked for it. */
+  readonly isMeant: boolean;
+}
+
+/** Compares a model. One that is suspended stays so until its text changes, or there is reason to make it anew. */
 export function planModelChange(
   before: InForce<Model> | undefined,
   { definition, text, nextVersion }: Wanted<Model>,
-  below: string | undefined,
+  { below, isMeant }: Anew,
 ): Change {
   const name = `${definition.layer}.${definition.name}`;
   if (before === undefined)
     return { kind: "create", definition, version: nextVersion, notes: [`creates ${name}, ${definition.strategy}`] };
-  if (!before.isActive) return again(definition, nextVersion, ["it was suspended: makes it anew and backfills it"]);
   if (below !== undefined) return again(definition, nextVersion, [`${below}, which it reads, changes`]);
+  const anew = before.isActive ? "makes it anew and backfills it" : "it was suspended: makes it anew and backfills it";
+  if (isMeant || (!before.isActive && before.text !== text)) return again(definition, nextVersion, [anew]);
   const same = { definition, version: before.version };
-  if (before.text === text) return { kind: "same", ...same, notes: [] };
+  if (before.text === text) {
+    const notes = before.isActive ? [] : [`it is suspended: weir resume ${name} makes it anew`];
+    return { kind: "same", ...same, notes };
+  }
   const notes = differences(before.definition, definition);
   if (notes.length > 0) return again(definition, nextVersion, notes);
   return { kind: "describe", ...same, notes: ["changes its description"] };

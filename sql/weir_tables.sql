@@ -86,3 +86,21 @@ CREATE TABLE IF NOT EXISTS weir.quarantine
 ENGINE = MergeTree PARTITION BY toYYYYMM(quarantined_at) ORDER BY (source, quarantined_at, partition, offset)
 TTL toDateTime(quarantined_at) + INTERVAL 90 DAY
 SETTINGS non_replicated_deduplication_window = {window};
+
+-- Tokens of the door: a row when one is created, another when it is revoked. Rows are only added. What is kept of a token is its
+-- sha256: 256 random bits need no slower hash.
+CREATE TABLE IF NOT EXISTS weir.token
+(
+  id String,
+  event LowCardinality(String) COMMENT 'created or revoked',
+  hash String COMMENT 'sha256 of the token, hex, empty in the row of a revocation',
+  name String,
+  scopes Array(String),
+  origins Array(String) COMMENT 'of web pages that may use it',
+  fixed_params String COMMENT 'JSON object: values of parameters that it always has, as arrays of texts',
+  expires_at Nullable(DateTime64(3, 'UTC')),
+  author String COMMENT 'name of the token that did it',
+  at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = MergeTree ORDER BY (id, event)
+SETTINGS non_replicated_deduplication_window = {window};

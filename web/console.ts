@@ -13,6 +13,7 @@ import { Hono } from "hono";
 import type { DoorEnv } from "./door.ts";
 import { Refusal } from "./errors.ts";
 import { SECURITY_HEADERS } from "./guard.ts";
+import { statesOutline } from "./states_outline.ts";
 
 const PAGE = fileURLToPath(new URL("console/page.html", import.meta.url));
 /** Below `/`, where the page's files are. */
@@ -100,7 +101,7 @@ export async function buildConsole(): Promise<BuiltConsole> {
     minify: true,
     publicPath: FOLDER,
     naming: { entry: "[name]-[hash].[ext]", chunk: "[name]-[hash].[ext]", asset: "[name]-[hash].[ext]" },
-    define: { "process.env.NODE_ENV": '"production"' },
+    define: { "process.env.NODE_ENV": '"production"', STATES_OUTLINE: JSON.stringify(await statesOutline()) },
   });
   const files = new Map<string, BuiltFile>();
   for (const output of outputs) {

@@ -1,7 +1,8 @@
 /**
  * Definitions at the door: what is in force, what files would change, and the change itself.
  *
- *   GET  /v1/admin/definitions                  everything in force, with its text
+ *   GET  /v1/admin/definitions                  everything in force, with its text, and who reads whom
+ *   GET  /v1/admin/definitions/schemas          JSON Schemas of front matter, for editors
  *   POST /v1/admin/definitions                  plan (dry_run) or apply; as NDJSON with the progress of backfills
  *   POST /v1/admin/definitions/<name>/check     recompute a model and compare
  *   POST /v1/admin/definitions/<name>/resume    make a suspended model anew
@@ -10,8 +11,8 @@
  *
  * @module
  */
-import type { Applied, ApplyOptions, DefinitionFile, Kept } from "@weir/actors";
-import { type DefinitionError, qualifiedName } from "@weir/sql";
+import { type Applied, type ApplyOptions, type DefinitionFile, type Kept, readsOf } from "@weir/actors";
+import { type DefinitionError, definitionSchemas, qualifiedName } from "@weir/sql";
 import { type Effect, Exit } from "effect";
 import { type Context, Hono } from "hono";
 import { z } from "zod";
@@ -56,8 +57,14 @@ export function definitions(door: Door): Hono<DoorEnv> {
   app.get("/", (c) => {
     const broken = catalog.broken().map(({ entry, problem }) => ({ ...entry, state: "broken", note: problem }));
     const backfills = catalog.backfills().map(({ name, rows, rowsTotal }) => ({ name, rows, rows_total: rowsTotal }));
-    return c.json({ definitions: [...catalog.all().map(described), ...broken], backfills });
+    const edges = catalog.all().flatMap(({ definition }) => {
+      const to = qualifiedName(definition);
+      return readsOf(definition).map((from) => ({ from, to }));
+    });
+    return c.json({ definitions: [...catalog.all().map(described), ...broken], edges, backfills });
   });
+
+  app.get("/schemas", (c) => c.json(definitionSchemas()));
 
   app.post("/", async (c) => {
     const body = definitionsBody.safeParse(await readJson(c.req.raw));

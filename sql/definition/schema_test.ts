@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { sourceJsonSchema } from "./schema.ts";
+import { definitionSchemas } from "./schema.ts";
 import { sourceOptions } from "./source_definition.ts";
 
 interface Option {
@@ -14,10 +14,11 @@ interface Option {
   readonly properties?: Readonly<Record<string, Option>>;
 }
 
-const schema = sourceJsonSchema();
+const schemas = definitionSchemas();
+const schema = schemas.source;
 const properties = schema.properties as Readonly<Record<string, Option>>;
 
-describe("sourceJsonSchema()", () => {
+describe("definitionSchemas()", () => {
   test("is a schema of draft 7 with a title", () => {
     expect(schema).toMatchObject({ $schema: "http://json-schema.org/draft-07/schema#", type: "object" });
     expect(schema.title).toContain("source");
@@ -54,6 +55,12 @@ describe("sourceJsonSchema()", () => {
   });
 
   test("is plain JSON", () => {
-    expect(JSON.parse(JSON.stringify(schema))).toEqual(schema);
+    expect(JSON.parse(JSON.stringify(schemas))).toEqual(schemas);
+  });
+
+  test.each(["source", "dimension", "model", "function", "api"] as const)("describes kind %s, strictly", (kind) => {
+    expect(schemas[kind]).toMatchObject({ additionalProperties: false, properties: { kind: { const: kind } } });
+    const options = Object.values(schemas[kind].properties as Readonly<Record<string, Option>>);
+    expect(options.filter(({ description }) => description === undefined)).toEqual([]);
   });
 });

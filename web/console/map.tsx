@@ -7,9 +7,11 @@ import { type PointerEvent, useMemo, useState } from "react";
 import { delayColour, delayWord, STOPS } from "./colour.ts";
 import { project, SHEET } from "./projection.ts";
 import { type Airport, share, tenths, whole } from "./rows_api.ts";
-import { OUTLINE, OUTLINE_SCALE } from "./states.ts";
 import { Card } from "./status.tsx";
 import type { Live } from "./use_live.ts";
+
+/** The states as one SVG path on the sheet, put there when the page is built. */
+declare const STATES_OUTLINE: string;
 
 /** An airport on the sheet. */
 interface Dot {
@@ -84,7 +86,7 @@ function Sheet({ airports }: { airports: readonly Airport[] }) {
         onPointerDown={point}
         onPointerLeave={() => setNear(undefined)}
       >
-        <path className="land" d={OUTLINE} transform={`scale(${1 / OUTLINE_SCALE})`} />
+        <path className="land" d={STATES_OUTLINE} />
         {dots.map(({ airport, x, y, radius }) => (
           <g key={airport.airport}>
             <circle className="ring" key={airport.departures} cx={x} cy={y} r={radius} />

@@ -5,11 +5,10 @@
  */
 import { describe, expect, test } from "bun:test";
 import { delayColour, delayWord } from "./colour.ts";
-import { project, SHEET } from "./projection.ts";
+import { project } from "./projection.ts";
 import { summed } from "./rows.tsx";
 import { dayName, seriesOf, share, tenths } from "./rows_api.ts";
 import { EventCutter } from "./sse.ts";
-import { OUTLINE, OUTLINE_SCALE } from "./states.ts";
 import { tokenIn } from "./token.ts";
 import { PAUSE_MS, pauseMs } from "./watch.ts";
 
@@ -35,16 +34,6 @@ describe("project()", () => {
 
   test("shows the west end of the Aleutians, beyond the antimeridian, to the west", () => {
     expect(project(174.1, 52.7)!.x).toBeLessThan(project(-165, 54.4)!.x);
-  });
-});
-
-describe("OUTLINE", () => {
-  test("is a path of closed rings inside the sheet", () => {
-    expect(OUTLINE).toMatch(/^(?:M\d+ \d+l[-\d ]+z)+$/);
-    for (const [, x, y] of OUTLINE.matchAll(/M(\d+) (\d+)/g)) {
-      expect(Number(x) / OUTLINE_SCALE).toBeLessThan(SHEET.width);
-      expect(Number(y) / OUTLINE_SCALE).toBeLessThan(SHEET.height);
-    }
   });
 });
 
