@@ -17,6 +17,7 @@ import {
   createSourceView,
   createStateTable,
   DEDUPLICATION_WINDOW_PARTS,
+  type Source,
   stateTable,
 } from "@weir/sql";
 import { Deferred, Effect, Exit, Scope } from "effect";
@@ -93,15 +94,17 @@ export const bringUp = Effect.fnUntraced(function* (owners: Owners, applied: App
   const warehouse = yield* Warehouse;
   yield* warehouse.command("admin", createStateTable(source, version));
   yield* warehouse.command("writer", createSourceView(source, version));
-  const { partitions } = yield* ensureTopic(applied);
+  const { partitions } = yield* ensureTopic(source);
   yield* startOwner(owners, applied, partitions);
 });
 
-const ensureTopic = Effect.fnUntraced(function* ({
-  source,
-}: AppliedSource): Effect.fn.Return<TopicInfo, LogFailed, Log> {
+/** Makes sure that a source's topic is as its definition says. */
+export const ensureTopic = Effect.fnUntraced(function* ({
+  topic: name,
+  partitions,
+  retention,
+}: Source): Effect.fn.Return<TopicInfo, LogFailed, Log> {
   const log = yield* Log;
-  const { topic: name, partitions, retention } = source;
   const known = (yield* log.topics).find((topic) => topic.name === name);
   if (known === undefined) return yield* log.createTopic({ name, partitions, retention });
   return yield* log.alterTopic({ name, partitions: Math.max(partitions, known.partitions), retention });

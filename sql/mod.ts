@@ -13,7 +13,13 @@ export { apiOptions, readApi } from "./definition/api_definition.ts";
 export * from "./definition/dimension_definition.ts";
 export { DefinitionError } from "./definition/error.ts";
 export * from "./definition/function_definition.ts";
-export { type ModelDraft, type ModelLayer, modelError, modelOptions, readModel } from "./definition/model_definition.ts";
+export {
+  type ModelDraft,
+  type ModelLayer,
+  modelError,
+  modelOptions,
+  readModel,
+} from "./definition/model_definition.ts";
 export { definitionSchemas } from "./definition/schema.ts";
 export * from "./definition/source_definition.ts";
 export { identifier, literal } from "./definition/tokens.ts";
@@ -21,6 +27,9 @@ export * from "./definitions.ts";
 export * from "./dimension.ts";
 export { type LoadStatement, loadProblem, loadStatements } from "./dimension_load.ts";
 export * from "./function.ts";
+export { type Judgement, type JudgeRules, judgeAst } from "./judge/judge.ts";
+export { KNOWN_FUNCTIONS } from "./judge/known_functions.ts";
+export { judgeTree } from "./judge/tree.ts";
 export { AGGREGATES } from "./model/aggregates.ts";
 export * from "./model/model.ts";
 export * from "./model/model_ddl.ts";

@@ -28,6 +28,11 @@ export const ROUTES = [
   ["GET", "/v1/admin/quarantine"],
   ["GET", "/v1/admin/definitions"],
   ["POST", "/v1/admin/definitions"],
+  ["GET", "/v1/admin/tokens"],
+  ["POST", "/v1/admin/tokens"],
+  ["POST", "/v1/tickets"],
+  ["GET", "/v1/api"],
+  ["GET", "/v1/api/any"],
 ] as const;
 
 /** An answer, read whole; `code` is undefined if it is no refusal. */

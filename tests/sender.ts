@@ -14,19 +14,27 @@ import type { World } from "./world.ts";
 const RETRY_MS = 10;
 const SENT_MS_MAX = 20_000;
 
+/** How much a sender sends; without `pauseMs` as fast as it is answered. */
+interface SenderOptions {
+  readonly source: string;
+  readonly senders: number;
+  readonly batch: number;
+  readonly pauseMs?: number;
+}
+
 /** Sends batches of `{id, n}` until it is told to stop; `n` is below 100, ids are never used twice. */
 export class Sender {
   readonly promised = { events: 0, sum: 0 };
   /** Answers other than 2xx, as `<status> <code>`. */
   readonly refused: string[] = [];
   readonly #world: World;
-  readonly #options: { readonly source: string; readonly senders: number; readonly batch: number };
+  readonly #options: SenderOptions;
   #more: Readonly<Record<string, unknown>> = {};
   #isRunning = true;
   #next = 0;
   #senders: Promise<void>[] = [];
 
-  constructor(world: World, options: { readonly source: string; readonly senders: number; readonly batch: number }) {
+  constructor(world: World, options: SenderOptions) {
     this.#world = world;
     this.#options = options;
     this.#run();
@@ -55,7 +63,10 @@ export class Sender {
   #run(): void {
     this.#isRunning = true;
     this.#senders = Array.from({ length: this.#options.senders }, async () => {
-      while (this.#isRunning) await this.#send("");
+      while (this.#isRunning) {
+        await this.#send("");
+        if (this.#options.pauseMs !== undefined) await Bun.sleep(this.#options.pauseMs);
+      }
     });
   }
 

@@ -270,11 +270,27 @@ describe("weir start", () => {
       ),
     );
     expect(answers.map(({ status }) => status)).toEqual(answers.map(() => 202));
+    const made = (scope: string) =>
+      weir(["token", "create", "--name", scope, "--scope", scope], { WEIR_DATA: dataDir }).then(({ stdout }) =>
+        stdout.trim(),
+      );
+    const [kept, revoked] = [await made("ingest:number"), await made("ingest:*")];
+    const listed = await weir(["token", "list", "--json"], { WEIR_DATA: dataDir });
+    const { tokens } = JSON.parse(listed.stdout) as { tokens: readonly { id: string; name: string }[] };
+    const { id } = tokens.find(({ name }) => name === "ingest:*")!;
+    expect((await weir(["token", "revoke", id], { WEIR_DATA: dataDir })).status).toBe(0);
     await close(door);
     expect([existsSync(join(dataDir, "door.json")), processesOf(dataDir)]).toEqual([false, []]);
 
     const again = await open(dataDir, { args: ["--project", join(folder.path, "broken")] });
     expect(again.ready.admin_token).toBe(door.ready.admin_token);
+    const sendAs = (token: string) =>
+      fetch(`${again.ready.url}/v1/ingest/number`, {
+        method: "POST",
+        body: '{"id":"by-token","n":1}',
+        headers: { authorization: `Bearer ${token}`, "content-type": "application/json" },
+      }).then(({ status }) => status);
+    expect([await sendAs(kept), await sendAs(revoked)]).toEqual([202, 401]);
     expect(again.stderr()).toContain("ods/number.sql:6:");
     expect(again.stderr()).toContain("what was applied before is served");
     const look = () =>

@@ -39,13 +39,20 @@ export interface World {
 
 const TOKEN = "weir_test";
 
-/** Opens a platform on a temporary folder; `log` shortens or tightens the log. */
-export async function openWorld(log: Partial<SqliteLogOptions> = {}): Promise<World> {
-  const folder = temporaryFolder("world");
+/**
+ * Opens a platform on a temporary folder, or on that of a world that was closed; `log` shortens or tightens the log,
+ * `chunkRows` the backfills.
+ */
+export async function openWorld({
+  chunkRows,
+  path,
+  ...log
+}: Partial<SqliteLogOptions> & { readonly chunkRows?: number; readonly path?: string } = {}): Promise<World> {
+  const folder = path === undefined ? temporaryFolder("world") : { path, remove: () => undefined };
   const engine = embeddedClickHouse({ dataDir: folder.path });
   const warehouse = Layer.unwrap(Effect.map(engine, ({ connection }) => clickHouseWarehouse(connection)));
   const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: folder.path, ...log }));
-  const parts = Layer.mergeAll(catalogLayer, refusalsLayer).pipe(
+  const parts = Layer.mergeAll(catalogLayer(chunkRows === undefined ? undefined : { chunkRows }), refusalsLayer).pipe(
     Layer.provideMerge(warehouseLedger),
     Layer.provideMerge(outside),
     Layer.provide(Logger.layer([])),

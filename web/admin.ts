@@ -1,7 +1,7 @@
 /**
- * What an operator sees and changes: actors, the quarantine, definitions.
+ * What an operator sees and changes: actors, the quarantine, definitions, tokens.
  *
- *   /v1/admin/actors · /v1/admin/quarantine · /v1/admin/definitions ──▶ registry · warehouse · catalog
+ *   /v1/admin/actors · /v1/admin/quarantine · /v1/admin/definitions · /v1/admin/tokens ──▶ registry · warehouse · catalog
  *
  * All of it needs the scope `admin`.
  *
@@ -15,6 +15,7 @@ import { orRefuse, Refusal } from "./errors.ts";
 import { scoped } from "./guard.ts";
 import { lagIn } from "./lag.ts";
 import { type Cursor, cursorOf, QUARANTINE_LIMITS, quarantined } from "./quarantine.ts";
+import { adminTokens } from "./token_routes.ts";
 
 /** The routes below `/v1/admin`. */
 export function admin(door: Door): Hono<DoorEnv> {
@@ -36,6 +37,7 @@ export function admin(door: Door): Hono<DoorEnv> {
   });
 
   app.route("/definitions", definitions(door));
+  app.route("/tokens", adminTokens(door));
   return app;
 }
 

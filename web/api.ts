@@ -12,6 +12,7 @@ import { paramHint } from "@weir/sql";
 import { Exit } from "effect";
 import { Hono } from "hono";
 import { type Answered, Answers } from "./api/answers.ts";
+import { askedBy, mayAsk } from "./api/fixed_params.ts";
 import { readAsked } from "./api/params.ts";
 import type { PublishedApi } from "./api/published.ts";
 import type { Door, DoorEnv } from "./door.ts";
@@ -36,7 +37,7 @@ export function api(door: Door): Hono<DoorEnv> {
 
   app.get("/", (c) => {
     const caller = c.get("caller");
-    const apis = door.apis.all().filter(({ api }) => caller !== undefined && mayDo(caller, `api:${api.id}`));
+    const apis = door.apis.all().filter(({ api }) => caller !== undefined && mayRead(caller, api));
     const mayAny = caller?.scopes.some((scope) => scope === "admin" || scope.startsWith("api:"));
     if (mayAny !== true) throw forbidden("api:*");
     return c.json({ apis: apis.map(({ api }) => described(api)) });
@@ -44,34 +45,47 @@ export function api(door: Door): Hono<DoorEnv> {
 
   app.get("/:id", async (c) => {
     const startedAt = performance.now();
-    const published = authorised(door, { caller: c.get("caller"), id: c.req.param("id") });
-    const { values, after } = readAsked(published.api, new URL(c.req.url).searchParams, ["after"]);
+    const { caller, published } = authorised(door, { caller: c.get("caller"), id: c.req.param("id") });
+    const { api } = published;
+    const { values, after } = readAsked(api, askedBy(caller, { api, url: c.req.url }), ["after"]);
     if (after !== undefined) await untilVisible(door, after);
     const answered = await answers.get(published, values);
-    door.counters.add("weir_api_answers_total", { api: published.api.id, cache: answered.cache }, 1);
+    door.counters.add("weir_api_answers_total", { api: api.id, cache: answered.cache }, 1);
     return new Response(bodyOf(answered, performance.now() - startedAt), { headers: JSON_HEADERS });
   });
 
   app.get("/:id/live", async (c) => {
-    const published = authorised(door, { caller: c.get("caller"), id: c.req.param("id") });
-    const { values } = readAsked(published.api, new URL(c.req.url).searchParams, []);
+    const { caller, published } = authorised(door, { caller: c.get("caller"), id: c.req.param("id") });
+    const { api } = published;
+    const { values } = readAsked(api, askedBy(caller, { api, url: c.req.url }), []);
     // Nobody would read the stream of a HEAD.
     if (c.req.method === "HEAD") return new Response(null, { headers: STREAM_HEADERS });
-    const client = { lastId: c.req.header("last-event-id"), left: c.req.raw.signal };
+    const ends = (end: () => void) => door.tokens.onEnd(caller, end);
+    const client = { lastId: c.req.header("last-event-id"), left: c.req.raw.signal, ends };
     const stream = await live.open(published, values, client);
     return new Response(stream, { headers: STREAM_HEADERS });
   });
   return app;
 }
 
-function authorised(door: Door, { caller, id }: { caller: Caller | undefined; id: string }): PublishedApi {
+/** Who asks, and for what. */
+interface Authorised {
+  readonly caller: Caller;
+  readonly published: PublishedApi;
+}
+
+function authorised(door: Door, { caller, id }: { caller: Caller | undefined; id: string }): Authorised {
   if (caller === undefined || !mayDo(caller, `api:${id}`)) throw forbidden(`api:${id.slice(0, 100)}`);
   const published = door.apis.get(id);
-  if (published !== undefined) return published;
-  const known = door.apis.all().flatMap(({ api }) => (mayDo(caller, `api:${api.id}`) ? [api.id] : []));
+  if (published !== undefined) return { caller, published };
+  const known = door.apis.all().flatMap(({ api }) => (mayRead(caller, api) ? [api.id] : []));
   const hint =
     known.length === 0 ? "Write api/<id>.sql and apply it." : `Known APIs: ${known.slice(0, 20).join(", ")}.`;
   throw new Refusal(404, "unknown_api", `Cannot answer: there is no API '${id.slice(0, 100)}'.`, hint);
+}
+
+function mayRead(caller: Caller, api: Api): boolean {
+  return mayDo(caller, `api:${api.id}`) && mayAsk(caller, api);
 }
 
 function forbidden(scope: string): Refusal {

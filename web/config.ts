@@ -29,6 +29,8 @@ export const configSchema = z.object({
   clickHouseUrl: z.string().min(1).optional(),
   /** Milliseconds added to each fsync of the embedded log, to feel like a slower disk; for benchmarks. */
   fsyncDelayMs: z.coerce.number().min(0).max(1_000).default(0),
+  /** Rows that one insert of a backfill reads. */
+  backfillRows: z.coerce.number().int().min(1).max(10_000_000).default(500_000),
 });
 
 export type Config = z.output<typeof configSchema>;
@@ -48,6 +50,7 @@ const NAMES: Readonly<Record<keyof Config, string>> = {
   port: "WEIR_PORT (--port)",
   clickHouseUrl: "CLICKHOUSE_URL",
   fsyncDelayMs: "WEIR_FSYNC_DELAY_MS",
+  backfillRows: "WEIR_BACKFILL_ROWS",
 };
 
 /** Reads the configuration; throws ConfigInvalid naming the variable and the flag. */
@@ -61,6 +64,7 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
     port: set(flags.port, env.WEIR_PORT),
     clickHouseUrl: set(flags.clickHouseUrl, env.CLICKHOUSE_URL),
     fsyncDelayMs: set(flags.fsyncDelayMs, env.WEIR_FSYNC_DELAY_MS),
+    backfillRows: set(flags.backfillRows, env.WEIR_BACKFILL_ROWS),
   });
   if (result.success) return result.data;
   const [issue] = result.error.issues;

@@ -31,5 +31,6 @@ export interface Door {
 
 /** What the guard leaves in a request's context. */
 export interface DoorEnv {
-  Variables: { caller: Caller | undefined };
+  /** `foreignOrigin`: the page's origin where it is another than the door's own. */
+  Variables: { caller: Caller | undefined; foreignOrigin?: string };
 }

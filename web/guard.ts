@@ -1,20 +1,22 @@
 /**
  * The guard: what every request passes before a route sees it.
  *
- *   request ──Host, Origin──▶ token (all of /v1) ──▶ strict path ──▶ route ──▶ headers, counters
- *      └─ 421, 403               └─ 401               └─ 400        └─ 404, 405
+ *   request ──Host, Origin──▶ token or ticket (all of /v1) ──▶ strict path ──▶ route ──▶ headers, counters
+ *      └─ 421, 403               └─ 401, 403                    └─ 400        └─ 404, 405
  *
  * What must hold: nothing under /v1 is reached without a known token, however
- * the path is written; a web page of another origin can change nothing.
+ * the path is written; a web page of another origin reaches nothing there
+ * unless the token that it sends allows that origin.
  *
  * @module
  */
 import type { Context, Hono, MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import type { Counters, Histogram } from "./counters.ts";
+import { isPreflight, isShared, preflightAnswer, share } from "./cross_origin.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { answerOf, Refusal } from "./errors.ts";
-import { mayDo } from "./tokens.ts";
+import { type Caller, mayDo } from "./tokens.ts";
 
 /** Headers of every answer; a route in a hurry may set them all by itself. */
 export const SECURITY_HEADERS: Readonly<Record<string, string>> = {
@@ -65,8 +67,8 @@ function timingOf(counters: Counters, request: { method: string; route: string; 
   };
 }
 
-/** Refuses what did not come to this door by its own name, and changes asked for by web pages of other origins. */
-export function ownOrigin({ takesAnyHost = false }: Door): MiddlewareHandler<DoorEnv> {
+/** Refuses what did not come to this door by its own name, and pages of other origins where no token allows them. */
+export function ownOrigin({ takesAnyHost = false, tokens }: Door): MiddlewareHandler<DoorEnv> {
   return async (c, next) => {
     const host = c.req.header("host") ?? hostOf(c.req.url);
     if (!takesAnyHost && !LOOPBACK_HOST.test(host)) {
@@ -74,13 +76,27 @@ export function ownOrigin({ takesAnyHost = false }: Door): MiddlewareHandler<Doo
       throw new Refusal(421, "wrong_host", "Cannot answer: this door is open on loopback only.", hint, "Host");
     }
     const origin = c.req.header("origin");
+    if (origin === undefined || hostOf(origin) === host) return next();
+    const path = rawPath(c.req.url);
     const isRead = c.req.method === "GET" || c.req.method === "HEAD";
-    if (origin !== undefined && !isRead && hostOf(origin) !== host) {
-      const hint = "Send it from a page of this door, or not from a browser.";
-      throw new Refusal(403, "cross_origin", "Cannot take requests from pages of another origin.", hint, "Origin");
-    }
+    if (isRead && !isGuarded(path)) return next();
+    if (!isShared(path) || !tokens.allowsOrigin(origin)) throw crossOrigin();
+    if (isPreflight(c.req.raw)) return preflightAnswer(origin);
+    c.set("foreignOrigin", origin);
     await next();
+    const caller = c.get("caller");
+    // The page of a known origin may learn that its token or ticket is no longer one; that says nothing else.
+    if (caller === undefined ? c.res.status === 401 : allows(caller, origin)) share(c.res.headers, origin);
   };
+}
+
+function allows({ origins = [] }: Caller, origin: string): boolean {
+  return origins.includes(origin);
+}
+
+function crossOrigin(): Refusal {
+  const hint = "Send it from a page of this door, not from a browser, or with a token that allows the page's origin.";
+  return new Refusal(403, "cross_origin", "Cannot take requests from pages of this origin.", hint, "Origin");
 }
 
 function hostOf(url: string): string {
@@ -92,11 +108,15 @@ export function knownCaller({ tokens }: Door): MiddlewareHandler<DoorEnv> {
   return async (c, next) => {
     const path = rawPath(c.req.url);
     const isStrict = path.length <= PATH_CHARS_MAX && STRICT_PATH.test(path) && !/\/\.{1,2}(?:\/|$)/.test(path);
-    const caller = tokens.callerOf(c.req.header("authorization"));
-    if (caller === undefined && (!isStrict || path === "/v1" || path.startsWith("/v1/"))) {
-      const message = "Cannot let you in: the token is missing or unknown.";
+    const authorization = c.req.header("authorization");
+    const ticket = authorization === undefined ? ticketOf(c.req, path) : undefined;
+    const caller = ticket === undefined ? tokens.callerOf(authorization) : tokens.callerOfTicket(ticket);
+    if (caller === undefined && (!isStrict || isGuarded(path))) {
+      const message = `Cannot let you in: the ${ticket === undefined ? "token is missing or unknown" : "ticket is unknown or over"}.`;
       throw new Refusal(401, "unauthorized", message, "Send `Authorization: Bearer <token>`.");
     }
+    const foreign = c.get("foreignOrigin");
+    if (foreign !== undefined && (caller === undefined || !allows(caller, foreign))) throw crossOrigin();
     if (!isStrict) {
       const hint = "Write it without empty segments and percent-encoding.";
       throw new Refusal(400, "bad_path", "Cannot use the path: it is not in its plain form.", hint);
@@ -104,6 +124,19 @@ export function knownCaller({ tokens }: Door): MiddlewareHandler<DoorEnv> {
     c.set("caller", caller);
     await next();
   };
+}
+
+function isGuarded(path: string): boolean {
+  return path === "/v1" || path.startsWith("/v1/");
+}
+
+/** The ticket in the address, where one is taken: reading APIs and writing events, nothing else. */
+function ticketOf({ method, url }: Context["req"], path: string): string | undefined {
+  if (!url.includes("ticket=")) return undefined;
+  const isTaken = method === "POST" ? /^\/v1\/ingest\/\w+$/ : /^\/v1\/api\/\w+(?:\/live)?$/;
+  if (!isTaken.test(path) || (method !== "POST" && method !== "GET" && method !== "HEAD")) return undefined;
+  const [ticket, ...more] = new URL(url).searchParams.getAll("ticket");
+  return more.length === 0 ? ticket : undefined;
 }
 
 /** The path as it was sent: Hono's own is decoded. */

@@ -63,6 +63,17 @@ describe("tokens", () => {
     const answer = await fakeDoor(new Script()).ask("/v1/admin/actors", { token: null, headers });
     expect([answer.status, answer.headers.get("www-authenticate")]).toEqual([401, 'Bearer realm="weir"']);
   });
+
+  test.each(["x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-host", "x-original-url", "x-rewrite-url"])(
+    "%s changes nothing: nobody is known by an address",
+    async (name) => {
+      const { ask } = fakeDoor(new Script());
+      for (const value of ["127.0.0.1", "for=127.0.0.1", "::ffff:7f00:1", "/healthz", "1.2.3.256"]) {
+        expect((await ask("/v1/admin/actors", { token: null, headers: { [name]: value } })).status).toBe(401);
+        expect((await ask("/healthz", { headers: { [name]: value, host: "evil.example" } })).status).toBe(421);
+      }
+    },
+  );
 });
 
 describe("hosts", () => {
@@ -89,12 +100,18 @@ describe("origins", () => {
     ["POST", "http://localhost:9999", 403],
     ["DELETE", "https://evil.example", 403],
     ["POST", "http://localhost:8080", 400],
-    ["GET", "https://evil.example", 405],
+    ["GET", "https://evil.example", 403],
   ])("%s from %s is answered with %s", async (method, origin, status) => {
     const headers = { host: "localhost:8080", origin };
     const answer = await fakeDoor(new Script()).ask("/v1/sql", { method, headers });
     expect(answer.status).toBe(status);
     expect(answer.headers.get("access-control-allow-origin")).toBeNull();
+  });
+
+  test("does not matter where nothing is guarded", async () => {
+    const headers = { host: "localhost:8080", origin: "https://evil.example" };
+    const answer = await fakeDoor(new Script()).ask("/healthz", { headers, token: null });
+    expect([answer.status, answer.headers.get("access-control-allow-origin")]).toEqual([200, null]);
   });
 });
 

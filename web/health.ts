@@ -41,7 +41,13 @@ export function health(door: Door): Hono<DoorEnv> {
   app.get("/metrics", async (c) => {
     await door.run(landed.refresh(Date.now()));
     const lags = await Promise.all(door.sources.all().map((running) => lagSamples(door, running)));
-    const samples = [...landed.samples(), ...lags.flat(), ...actorSamples(door), ...processSamples(door)];
+    const samples = [
+      ...landed.samples(),
+      ...lags.flat(),
+      ...actorSamples(door),
+      ...modelSamples(door),
+      ...processSamples(door),
+    ];
     return c.text(door.counters.text(samples), 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
   });
   return app;
@@ -113,6 +119,15 @@ function actorSamples({ sources }: Door): Sample[] {
             } as const,
           ]),
     ];
+  });
+}
+
+function modelSamples({ catalog }: Door): Sample[] {
+  const states = catalog.all().flatMap(({ definition, entry }) => (definition.kind === "model" ? [entry.state] : []));
+  const help = "Models by state: a suspended one gets no rows until it is corrected or resumed.";
+  return ["active", "building", "suspended"].map((state) => {
+    const value = states.filter((one) => one === state).length;
+    return { name: "weir_models", type: "gauge", help, labels: { state }, value };
   });
 }
 

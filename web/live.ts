@@ -65,6 +65,8 @@ export interface Client {
   readonly lastId?: string | undefined;
   /** Aborted when it is gone. */
   readonly left?: AbortSignal;
+  /** Calls `end` when it may watch no more, at once if it may not now; answers how to take that back. */
+  readonly ends?: (end: () => void) => () => void;
 }
 
 /** One result as it is sent. */
@@ -118,11 +120,16 @@ export class Live {
   /** Opens a stream of events: the present result unless the client has it, then every other one. Throws a Refusal. */
   async open(published: PublishedApi, values: ParamValues, client: Client = {}): Promise<ReadableStream<Uint8Array>> {
     const channel = this.#join(published, values);
-    const subscriber = new Subscriber(() => this.#leave(channel, subscriber));
+    let unwatch: (() => void) | undefined;
+    const subscriber = new Subscriber(() => {
+      unwatch?.();
+      this.#leave(channel, subscriber);
+    });
     client.left?.addEventListener("abort", () => subscriber.end(), { once: true });
     channel.subscribers.add(subscriber);
     this.#subscribers += 1;
     this.#beat();
+    unwatch = client.ends?.(() => subscriber.end());
     try {
       const result = channel.result ?? (await this.#first(channel));
       subscriber.begin(result.id === client.lastId ? RETRY : joined(RETRY, result.event));

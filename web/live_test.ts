@@ -260,6 +260,30 @@ describe("an end", () => {
     expect(await open().catch((error: Refusal) => error.code)).toBe("closing");
   });
 
+  test("comes when the caller may watch no more, at once if that is so already; who left is not told", async () => {
+    const { live, open } = watched();
+    const ends = new Set<() => void>();
+    const client = {
+      ends: (end: () => void) => {
+        ends.add(end);
+        return () => void ends.delete(end);
+      },
+    };
+    const [stays, leaves] = [await open("CA", client), await open("CA", client)];
+    await stays.next();
+    await leaves.next();
+    await leaves.leave();
+    expect(ends.size).toBe(1);
+    for (const end of [...ends]) end();
+    expect([await stays.next(), ends.size, live.size.subscribers]).toEqual(["end", 0, 0]);
+    const atOnce = (end: () => void) => {
+      end();
+      return () => undefined;
+    };
+    const over = await open("CA", { ends: atOnce });
+    expect([await over.next(), live.size.subscribers]).toEqual(["end", 0]);
+  });
+
   test("comes when the API is applied anew", async () => {
     const { engine, clock, commit, open } = watched();
     const [changed, quiet] = [await open("CA"), await open("NV")];

@@ -16,7 +16,7 @@ import { stderrLogger } from "./stderr_logger.ts";
 
 /** Everything behind the door, as configured. */
 export function parts(config: Config): Layer.Layer<Parts, unknown> {
-  const { dataDir, clickHouseUrl, fsyncDelayMs } = config;
+  const { dataDir, clickHouseUrl, fsyncDelayMs, backfillRows } = config;
   const warehouse =
     clickHouseUrl === undefined
       ? Layer.unwrap(
@@ -28,7 +28,7 @@ export function parts(config: Config): Layer.Layer<Parts, unknown> {
         )
       : Layer.unwrap(Effect.sync(() => clickHouseWarehouse(externalConnection(clickHouseUrl))));
   const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: dataDir, fsyncDelayMs }));
-  return Layer.mergeAll(catalogLayer, refusalsLayer).pipe(
+  return Layer.mergeAll(catalogLayer({ chunkRows: backfillRows }), refusalsLayer).pipe(
     Layer.provideMerge(warehouseLedger),
     Layer.provideMerge(outside),
     Layer.provide(stderrLogger),

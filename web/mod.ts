@@ -1,7 +1,7 @@
 /**
  * web: the door. HTTP in, the rooms below out; no business rule lives here.
  *
- *   request ──guard──▶ /v1/ingest · /v1/sql · /v1/api · /v1/admin · health ──▶ answer, or {"error":{…}}
+ *   request ──guard──▶ /v1/ingest · /v1/sql · /v1/api · /v1/admin · /v1/tickets · health ──▶ answer, or {"error":{…}}
  *
  * @module
  */
@@ -17,10 +17,12 @@ import { health } from "./health.ts";
 import { ingest } from "./ingest.ts";
 import { sql } from "./sql.ts";
 import { stderrLogger } from "./stderr_logger.ts";
+import { tickets } from "./token_routes.ts";
 
 export { type Apis, NO_APIS, type PublishedApi } from "./api/published.ts";
 export { Counters } from "./counters.ts";
 export type { Door } from "./door.ts";
+export { keepTokens } from "./token_rows.ts";
 export { Tokens } from "./tokens.ts";
 
 /** The whole door: the guard, then one route file per resource. */
@@ -39,6 +41,7 @@ export function app(door: Door): Hono<DoorEnv> {
   app.route("/v1/sql", sql(door));
   app.route("/v1/api", api(door));
   app.route("/v1/admin", admin(door));
+  app.route("/v1/tickets", tickets(door));
   app.route("/", health(door));
   app.route("/", consolePage());
   app.notFound(unrouted(app));

@@ -1,8 +1,10 @@
 /**
  * SQL over HTTP: one statement that reads, its answer streamed in the format that was asked for.
  *
- *   POST /v1/sql ──check──▶ engine (readonly=1, bounded) ──rows──▶ JSON · NDJSON · CSV · Parquet · Arrow
- *   DELETE /v1/sql/<id> ──▶ the engine stops it
+ *   POST /v1/sql ──check──▶ admin's ─────────────────▶ engine (readonly=1, bounded) ──rows──▶ JSON · NDJSON · CSV · …
+ *                      └──▶ others' ──judge──▶ reader ──▶┘
+ *   GET /v1/sql/schema ──▶ what the caller may read
+ *   DELETE /v1/sql/<id> ──▶ the engine stops it, if it is the caller's own
  *
  * What must hold: a failure before the first row is an answer with its status,
  * a later one cuts the connection, so that half an answer never looks whole;
@@ -13,12 +15,17 @@
 import type { Settings, StreamQuery } from "@weir/connectors";
 import { Effect } from "effect";
 import { Hono } from "hono";
+import { safeCsv } from "./csv_safe.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { clientGone, orRefuse, Refusal, refusalOf, refusalOfError } from "./errors.ts";
 import { jsonAnswer } from "./framing.ts";
-import { scoped } from "./guard.ts";
 import { readBody } from "./request_body.ts";
-import { checkReading } from "./statement.ts";
+import { type Format, formatOf, headersOf } from "./sql_formats.ts";
+import { SqlJudge } from "./sql_judge.ts";
+import { SqlQueries } from "./sql_queries.ts";
+import { schemaOf } from "./sql_schema.ts";
+import { sqlScoped, sqlTables } from "./sql_scope.ts";
+import { checkReading, checkSelect } from "./statement.ts";
 
 /** Bounds of one statement. */
 export const SQL_LIMITS = {
@@ -31,22 +38,7 @@ export const SQL_LIMITS = {
   memoryBytesMax: 4 * 2 ** 30,
 } as const;
 
-/** An answer's format: what the engine writes, what the client reads. */
-interface Format {
-  readonly engine: string;
-  readonly type: string;
-  readonly file?: string;
-}
-
-const FORMATS: Readonly<Record<string, Format>> = {
-  json: { engine: "JSONEachRowWithProgress", type: "application/json" },
-  ndjson: { engine: "JSONEachRow", type: "application/x-ndjson" },
-  csv: { engine: "CSVWithNames", type: "text/csv", file: "answer.csv" },
-  parquet: { engine: "Parquet", type: "application/vnd.apache.parquet", file: "answer.parquet" },
-  arrow: { engine: "ArrowStream", type: "application/vnd.apache.arrow.stream", file: "answer.arrows" },
-};
-
-/** How values look (design.md section 8), and what a statement may cost. `readonly` keeps SQL from changing either. */
+/** How values look (design.md section 8). `readonly` keeps SQL from changing it. */
 const SETTINGS: Settings = {
   readonly: 1,
   output_format_json_quote_64bit_integers: 1,
@@ -62,6 +54,11 @@ const SETTINGS: Settings = {
   http_write_exception_in_output_format: 0,
   cancel_http_readonly_queries_on_client_close: 1,
   max_query_size: SQL_LIMITS.textBytesMax + 1,
+};
+
+/** What an administrator's statement may cost; the reader's own account has its limits. */
+const ADMIN_SETTINGS: Settings = {
+  ...SETTINGS,
   max_execution_time: SQL_LIMITS.executionSecondsMax,
   timeout_overflow_mode: "throw",
   max_result_rows: SQL_LIMITS.resultRowsMax,
@@ -86,32 +83,51 @@ export function sql(door: Door): Hono<SqlEnv> {
     await next();
     c.res.headers.set("x-weir-query-id", id);
   });
-  app.use(scoped("admin"));
+  app.use(sqlScoped);
+
+  const judge = new SqlJudge(door);
+  const queries = new SqlQueries();
 
   app.post("/", async (c) => {
+    const caller = c.get("caller")!;
+    const tables = sqlTables(caller)!;
     const search = new URL(c.req.url).searchParams;
-    const format = formatOf(search.get("format"), c.req.header("accept"));
+    const format = formatOf(search, c.req.header("accept"));
     const params = paramsOf(search);
     const text = await readText(c.req.raw);
-    checkReading(text, params);
-    const queryId = engineId(c.get("queryId"));
-    const query = { account: "admin", sql: text, format: format.engine, queryId, params, settings: SETTINGS } as const;
-    return answer(door, query, { format, signal: c.req.raw.signal });
+    // Counted before it is judged: judging asks the engine too.
+    const open = queries.open(caller, c.get("queryId"));
+    try {
+      if (tables.isAdmin) checkReading(text, params);
+      else {
+        checkSelect(text, params);
+        await judge.check({ sql: text, params, tables, textBytesMax: SQL_LIMITS.textBytesMax });
+      }
+      const who = tables.isAdmin
+        ? ({ account: "admin", settings: ADMIN_SETTINGS } as const)
+        : ({ account: "reader", settings: SETTINGS } as const);
+      const query = { ...who, sql: text, format: format.engine, queryId: open.engineId, params };
+      return await answer(door, query, { format, signal: c.req.raw.signal, onEnd: open.close });
+    } catch (error) {
+      open.close();
+      throw error;
+    }
+  });
+
+  app.get("/schema", async (c) => {
+    const databases = await schemaOf(door, sqlTables(c.get("caller")!)!);
+    return c.json({ databases });
   });
 
   app.delete("/:id", async (c) => {
     const id = c.req.param("id").toLowerCase();
-    const isStopped = UUID.test(id) && (await orRefuse(door.run(door.warehouse.stop(engineId(id)))));
+    const engineId = queries.engineIdOf(c.get("caller")!, id);
+    const isStopped = UUID.test(id) && (await orRefuse(door.run(door.warehouse.stop(engineId))));
     if (isStopped) return c.json({ stopped: true });
-    const message = "Cannot stop the query: none with that id runs.";
+    const message = "Cannot stop the query: none of yours with that id runs.";
     throw new Refusal(404, "unknown_query", message, "It may have ended by itself.");
   });
   return app;
-}
-
-/** Ids of these queries begin alike in the engine, so that nothing else can be stopped through this door. */
-function engineId(id: string): string {
-  return `sql-${id}`;
 }
 
 /** The client's own id, so that it can stop what has not answered yet, or a new one. */
@@ -125,36 +141,6 @@ function queryIdOf(header: string | undefined): string {
     "Cannot use X-Weir-Query-Id: it is not a UUID.",
     "Send a new random UUID, or none.",
     "X-Weir-Query-Id",
-  );
-}
-
-/** `?format=` wins over `Accept`; without either it is JSON. */
-function formatOf(asked: string | null, accept = ""): Format {
-  const names = Object.keys(FORMATS).join(", ");
-  if (asked !== null) {
-    if (Object.hasOwn(FORMATS, asked)) return FORMATS[asked]!;
-    throw new Refusal(400, "unknown_format", "Cannot answer in that format.", `Use one of ${names}.`, "format");
-  }
-  const wanted = accept
-    .slice(0, 1_000)
-    .split(",")
-    .map((range) => range.split(";").map((part) => part.trim().toLowerCase()))
-    .map(([type = "", ...rest]) => ({ type, q: Number(rest.find((part) => part.startsWith("q="))?.slice(2) ?? 1) }))
-    .filter(({ type, q }) => type !== "" && q > 0)
-    .sort((a, b) => b.q - a.q);
-  if (wanted.length === 0) return FORMATS.json!;
-  for (const { type } of wanted) {
-    const found = Object.values(FORMATS).find((format) => format.type === type);
-    if (found !== undefined) return found;
-    if (type === "*/*" || type === "application/*") return FORMATS.json!;
-    if (type === "text/*") return FORMATS.csv!;
-  }
-  throw new Refusal(
-    406,
-    "not_acceptable",
-    "Cannot answer in any format that Accept names.",
-    `Say ?format= with one of ${names}.`,
-    "Accept",
   );
 }
 
@@ -175,13 +161,13 @@ function paramsOf(search: URLSearchParams): Record<string, string> {
     if (names.indexOf(name) !== index) {
       throw new Refusal(400, "bad_parameter", `Cannot use '${at}' twice.`, "Send every parameter once.", at);
     }
-    if (name === "format") continue;
+    if (name === "format" || name === "csv") continue;
     if (!/^param_[A-Za-z_]\w{0,63}$/.test(name)) {
       throw new Refusal(
         400,
         "unknown_parameter",
         `Cannot use the parameter '${at}'.`,
-        "Known are format and param_<name>.",
+        "Known are format, csv and param_<name>; settings cannot be given.",
         at,
       );
     }
@@ -225,32 +211,47 @@ interface Asked {
   readonly format: Format;
   /** Aborted when the client leaves before the answer has begun. */
   readonly signal: AbortSignal;
+  /** Called once the last byte is out, or nobody waits for it any more. */
+  readonly onEnd: () => void;
 }
 
 /** Starts the query and answers once its first bytes are there, or its failure. */
-async function answer(door: Door, query: StreamQuery, { format, signal }: Asked): Promise<Response> {
+async function answer(door: Door, query: StreamQuery, { format, signal, onEnd }: Asked): Promise<Response> {
   const startedAt = performance.now();
   const exit = await door.run(until(signal, door.warehouse.stream(query)));
-  if (exit._tag === "Failure") throw refusalOf(exit.cause, query.sql);
+  if (exit._tag === "Failure") throw told(refusalOf(exit.cause, query.sql), query);
   const reader = exit.value.getReader();
   // Not the iterator's `return`: that one waits for the chunk which is being read.
-  const leave = () => void reader.cancel().catch(() => undefined);
+  const leave = () => {
+    onEnd();
+    reader.cancel().catch(() => undefined);
+  };
   const elapsedMs = () => Math.round(performance.now() - startedAt);
-  const chunks = format === FORMATS.json ? jsonAnswer(chunksOf(reader), elapsedMs) : chunksOf(reader);
+  const chunks = framed(format, chunksOf(reader), elapsedMs);
   signal.addEventListener("abort", leave, { once: true });
   let first: Chunk;
   try {
     first = await chunks.next();
   } catch (error) {
     leave();
-    throw signal.aborted ? clientGone() : refusalOfError(error, query.sql);
+    throw signal.aborted ? clientGone() : told(refusalOfError(error, query.sql), query);
   } finally {
     signal.removeEventListener("abort", leave);
   }
-  const headers = new Headers({ "content-type": format.type });
-  if (format.type.startsWith("text/")) headers.set("content-type", `${format.type}; charset=utf-8`);
-  if (format.file !== undefined) headers.set("content-disposition", `attachment; filename="${format.file}"`);
-  return new Response(bodyOf({ first, rest: chunks, leave }), { headers });
+  return new Response(bodyOf({ first, rest: chunks, leave }), { headers: headersOf(format) });
+}
+
+function framed(format: Format, chunks: AsyncGenerator<Uint8Array>, elapsedMs: () => number) {
+  if (format.isFramed) return jsonAnswer(chunks, elapsedMs);
+  return format.isSafe ? safeCsv(chunks) : chunks;
+}
+
+/** What a reader is told: the engine guesses names of tables that its account sees, and the caller perhaps not. */
+function told(refusal: Refusal, { account }: StreamQuery): Refusal {
+  if (account !== "reader") return refusal;
+  const { status, code, hint, at } = refusal;
+  const message = refusal.message.replace(/\.? ?Maybe you meant:? .*$/s, ".");
+  return message === refusal.message ? refusal : new Refusal(status, code, message, hint, at);
 }
 
 type Chunk = IteratorResult<Uint8Array, unknown>;
@@ -289,8 +290,10 @@ function bodyOf({ first, rest, leave }: Body): ReadableStream<Uint8Array> {
     try {
       const chunk = waiting ?? (await rest.next());
       waiting = undefined;
-      if (chunk.done) controller.close();
-      else controller.enqueue(chunk.value);
+      if (chunk.done) {
+        leave();
+        controller.close();
+      } else controller.enqueue(chunk.value);
     } catch {
       leave();
       controller.error(undefined);

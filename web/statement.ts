@@ -1,5 +1,5 @@
 /**
- * What an operator's SQL may be: one statement that reads, without its own format.
+ * What SQL may be by its words: one statement that reads, without its own format.
  *
  *   text ──tokens──▶ first word reads? ──▶ no FORMAT, no `file` ──▶ engine (readonly=1)
  *
@@ -8,7 +8,8 @@
  * DESCRIBE of a table function, an answer in another format than the door
  * frames, and the scalar function `file`, which reads any file of the machine. Where
  * ClickHouse's lexer could see other tokens than this one, the text is refused.
- * This is a guard for the administrator; SQL of others needs an allow list.
+ * This is the guard for the administrator. SQL of others passes it too, for errors
+ * that name a place, and is then judged by the engine's own reading (`sql_judge.ts`).
  *
  * @module
  */
@@ -46,6 +47,36 @@ export function checkReading(sql: string, params: Readonly<Record<string, string
     const hint = "Use another name.";
     throw new Refusal(400, "sql_refused", "Cannot use `file` as an identifier's parameter.", hint);
   }
+}
+
+const SELECTING: ReadonlySet<string> = new Set(["SELECT", "WITH", "FROM"]);
+
+/** Throws a Refusal unless `sql` is one SELECT, as far as words tell. */
+export function checkSelect(sql: string, params: Readonly<Record<string, string>>): void {
+  const first = tokenize(sql).find(({ text }) => text !== "(");
+  const word = first?.text.toUpperCase() ?? "";
+  if (READING.has(word) && !SELECTING.has(word)) {
+    const message = `Cannot run the statement: ${word} is for administrators.`;
+    const hint = "GET /v1/sql/schema lists the databases, tables and columns that can be read.";
+    throw refusal(sql, { start: first!.start, message, hint });
+  }
+  checkReading(sql, params);
+}
+
+/** Where a name stands in a text, or null: the first name or string that means it, in any case of its letters. */
+export function placeOf(sql: string, name: string): { line: number; column: number } | null {
+  const parts = name.toLowerCase().split(".");
+  const tokens = tokenize(sql);
+  const means = (token: Token | undefined, part: string | undefined) => {
+    const isName = token?.kind === "word" || token?.kind === "quoted";
+    return isName && (token.kind === "quoted" ? token.text.slice(1, -1) : token.text).toLowerCase() === part;
+  };
+  const found = tokens.find((token, index) => {
+    if (token.kind === "string") return token.text.slice(1, -1).toLowerCase() === name.toLowerCase();
+    const isTable = parts.length === 1 || (tokens[index + 1]?.text === "." && means(tokens[index + 2], parts[1]));
+    return isTable && means(token, parts[0]);
+  });
+  return found === undefined ? null : placeAt(sql, found.start);
 }
 
 /** `DESCRIBE url(…)` asks the remote side for its columns, readonly or not: measured on 26.7. */
@@ -159,7 +190,11 @@ function unclear(sql: string, start: number, what: string): Refusal {
 }
 
 function refusal(sql: string, { start, message, hint }: { start: number; message: string; hint: string }): Refusal {
+  return new Refusal(400, "sql_refused", message, hint, placeAt(sql, start));
+}
+
+/** Line and column of an offset, counted from 1 in characters. */
+function placeAt(sql: string, start: number): { line: number; column: number } {
   const before = sql.slice(0, start);
-  const at = { line: before.split("\n").length, column: [...before.slice(before.lastIndexOf("\n") + 1)].length + 1 };
-  return new Refusal(400, "sql_refused", message, hint, at);
+  return { line: before.split("\n").length, column: [...before.slice(before.lastIndexOf("\n") + 1)].length + 1 };
 }

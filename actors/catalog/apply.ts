@@ -2,27 +2,30 @@
  * Apply: the plan of a set of files, carried out.
  *
  *   plan ──errors, refusals, losses?──▶ nothing is changed
- *     └─▶ functions ──▶ sources ──▶ dimensions ──▶ one build of all models ──▶ APIs
+ *     └─▶ sources ──▶ dimensions ──▶ one build of all models, with what changes below them ──▶ APIs
  *
  * @module
  */
-import { type LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
+import { Warehouse } from "@weir/connectors";
 import {
   type Change,
-  createFunction,
+  changesShape,
   createModelView,
   type Definition,
   type DefinitionError,
+  publishDimension,
   qualifiedName,
 } from "@weir/sql";
 import { Effect } from "effect";
 import { atRest, type OwnerNeeds } from "../owners.ts";
-import { type BuildFailed, build, type Rebuilt, type Site } from "./build.ts";
+import { build, type Plot, type Rebuilt, type Replaced, type Reshaped } from "./build.ts";
+import { retire } from "./build_end.ts";
 import { loadDimension, showDimension } from "./dimension_change.ts";
-import { catalogVersion, type Entry, enter } from "./entries.ts";
-import { dependentsOf, held, type Kept, keep } from "./in_force.ts";
-import { type Planned, type Planning, planFiles } from "./planning.ts";
+import { catalogVersion, type Entry, enter, nameOf, newestEntries } from "./entries.ts";
+import { dependentsOf, held, type Kept, readsOf } from "./in_force.ts";
+import { type Planned, planFiles } from "./planning.ts";
 import type { DefinitionFile } from "./read.ts";
+import { type BuildFailures, type Built, remember, type Site } from "./site.ts";
 import { changeSource } from "./source_change.ts";
 
 /** How files are applied. */
@@ -60,7 +63,7 @@ export interface Asked {
   readonly options: ApplyOptions;
 }
 
-type Applying<A> = Effect.fn.Return<A, WarehouseFailed | LogFailed | DefinitionError | BuildFailed, OwnerNeeds>;
+type Applying<A> = Effect.fn.Return<A, BuildFailures, OwnerNeeds>;
 
 /** Plans files and, unless something is in the way, does what the plan says. */
 export const applyFiles = Effect.fnUntraced(function* (
@@ -70,7 +73,7 @@ export const applyFiles = Effect.fnUntraced(function* (
   const { planned, errors } = yield* planFiles(site.kept, files, again);
   const before = yield* catalogVersion();
   const changes = planned.map(({ change }) => described(site, { planned, change }));
-  const conflicts = conflictsIn(site, { planned, errors }, options.base);
+  const conflicts = yield* conflictsIn(site, planned, options.base);
   const isBlocked = planned.some(({ change }) => isInTheWay(change, options));
   if (options.dryRun || errors.length > 0 || isBlocked || conflicts.length > 0)
     return { changes, errors, conflicts, catalog: before, done: false };
@@ -97,14 +100,25 @@ function described(
   return { change, dependents };
 }
 
-function conflictsIn({ kept }: Site, { planned }: Planning, base: number | undefined): Applied["conflicts"] {
+/** What somebody else changed since `base`; text that is as it was then is no change, whatever became of its model. */
+const conflictsIn = Effect.fnUntraced(function* (
+  { kept }: Site,
+  planned: readonly Planned[],
+  base: number | undefined,
+): Applying<Applied["conflicts"]> {
   if (base === undefined) return [];
-  return planned.flatMap(({ change }) => {
+  const newer = planned.flatMap(({ change }) => {
     const entry = kept.get(qualifiedName(change.definition))?.entry;
-    if (change.kind === "same" || entry === undefined || entry.catalog <= base) return [];
-    return [{ name: qualifiedName(change.definition), author: entry.author, catalog: entry.catalog }];
+    return change.kind === "same" || entry === undefined || entry.catalog <= base ? [] : [entry];
   });
-}
+  if (newer.length === 0) return [];
+  const then = new Map((yield* newestEntries({ catalog: base })).map((entry) => [nameOf(entry), entry]));
+  return newer.flatMap((entry) => {
+    const seen = then.get(nameOf(entry));
+    if (seen !== undefined && seen.text === entry.text && seen.digest === entry.digest) return [];
+    return [{ name: nameOf(entry), author: entry.author, catalog: entry.catalog }];
+  });
+});
 
 type EntryOf = (planned: Planned) => Entry;
 
@@ -128,28 +142,66 @@ function entryOf({ change, file, digest }: Planned, by: { catalog: number; autho
 
 const carryOut = Effect.fnUntraced(function* (site: Site, todo: readonly Planned[], entryFor: EntryOf): Applying<void> {
   const of = (kind: Definition["kind"]) => todo.filter(({ change }) => change.definition.kind === kind);
-  for (const planned of of("function")) yield* carryOutFunction(site, planned, entryFor(planned));
   for (const planned of of("source"))
     if (planned.change.kind !== "rebuild") yield* carryOutSource(site, planned, entryFor(planned));
-  for (const planned of of("dimension")) yield* carryOutDimension(site, planned, entryFor(planned));
-  yield* carryOutModels(site, { models: of("model"), sources: of("source"), entryFor });
+  const models = builtIn(of("model"), entryFor);
+  const dimensions: Reshaped[] = [];
+  for (const planned of of("dimension")) {
+    const reshaped = reshapedIn(site, { planned, models, entry: entryFor(planned) });
+    if (reshaped !== undefined) dimensions.push(reshaped);
+    yield* carryOutDimension(site, { planned, entry: entryFor(planned), isShown: reshaped === undefined });
+  }
+  const functions = functionsIn(site, of("function"), entryFor);
+  const sources = rebuiltIn(site, of("source"), entryFor);
+  const plot: Plot = { models, sources, functions, dimensions };
+  if (Object.values(plot).some((part) => part.length > 0)) yield* build(site, plot);
+  for (const planned of of("model"))
+    if (planned.change.kind === "describe") yield* describeModel(site, planned, entryFor(planned));
   const apis = of("api").map((planned) => ({ planned, entry: entryFor(planned) }));
   yield* enter(apis.map(({ entry }) => entry));
   for (const { planned, entry } of apis) remember(site, planned.change.definition, entry);
 });
 
-function remember({ kept }: Site, definition: Definition, entry: Entry): void {
-  const name = qualifiedName(definition);
-  kept.set(name, keep(definition, { ...entry, applied_at: new Date().toISOString() }));
+function builtIn(models: readonly Planned[], entryFor: EntryOf): readonly Built[] {
+  return models.flatMap((planned) => {
+    const { kind, definition } = planned.change;
+    if (definition.kind !== "model" || (kind !== "create" && kind !== "rebuild")) return [];
+    return [{ model: definition, entry: entryFor(planned) }];
+  });
 }
 
-const carryOutFunction = Effect.fnUntraced(function* (site: Site, { change }: Planned, entry: Entry): Applying<void> {
-  const warehouse = yield* Warehouse;
-  if (change.definition.kind !== "function") return;
-  yield* warehouse.command("writer", createFunction(change.definition));
-  yield* enter([entry]);
-  remember(site, change.definition, entry);
-});
+function rebuiltIn({ kept }: Site, sources: readonly Planned[], entryFor: EntryOf): readonly Rebuilt[] {
+  return sources.flatMap((planned) => {
+    const { kind, definition } = planned.change;
+    const before = held(kept, qualifiedName(definition), "source");
+    if (definition.kind !== "source" || kind !== "rebuild" || before === undefined) return [];
+    const { version } = before;
+    return [{ source: definition, entry: entryFor(planned), before: { source: before.definition, version } }];
+  });
+}
+
+function functionsIn({ kept }: Site, functions: readonly Planned[], entryFor: EntryOf): readonly Replaced[] {
+  return functions.flatMap((planned) => {
+    const { definition } = planned.change;
+    if (definition.kind !== "function") return [];
+    const before = held(kept, qualifiedName(definition), "function")?.definition;
+    return [{ definition, entry: entryFor(planned), before }];
+  });
+}
+
+/** A dimension with other columns, if models that are built look up in it: their old versions would not fit it. */
+function reshapedIn(
+  { kept }: Site,
+  { planned, models, entry }: { planned: Planned; models: readonly Built[]; entry: Entry },
+): Reshaped | undefined {
+  const dimension = planned.change.definition;
+  const name = qualifiedName(dimension);
+  const before = held(kept, name, "dimension");
+  if (dimension.kind !== "dimension" || before === undefined) return undefined;
+  const reads = ({ model }: Built) => [model, kept.get(qualifiedName(model))?.definition ?? model].flatMap(readsOf);
+  const isRead = models.some((built) => reads(built).includes(name));
+  return isRead && changesShape(before.definition, dimension) ? { dimension, entry, before } : undefined;
+}
 
 /** A new source, or one whose table stays: its owner rests only as long as that takes. */
 const carryOutSource = Effect.fnUntraced(function* (site: Site, { change }: Planned, entry: Entry): Applying<void> {
@@ -162,52 +214,38 @@ const carryOutSource = Effect.fnUntraced(function* (site: Site, { change }: Plan
   yield* atRest(site.owners, [source.name], changing);
 });
 
-/** The rows are loaded while landing goes on; only the exchange of another dictionary is at the barrier. */
+/** The rows are loaded while landing goes on; only the exchange of another dictionary is at the barrier, or part of a build. */
 const carryOutDimension = Effect.fnUntraced(function* (
   site: Site,
-  { change, file }: Planned,
-  entry: Entry,
+  { planned, entry, isShown }: { planned: Planned; entry: Entry; isShown: boolean },
 ): Applying<void> {
+  const { change, file } = planned;
   const dimension = change.definition;
   if (dimension.kind !== "dimension") return;
   const before = held(site.kept, qualifiedName(dimension), "dimension");
   const { version } = entry;
   yield* loadDimension({ dimension, version, file: file.path, data: file.data });
+  if (!isShown) return;
   const show = showDimension({ dimension, version }, before?.definition);
-  const sources = before === undefined ? [] : [...site.owners.running.keys()];
-  yield* atRest(site.owners, sources, show);
+  const isExchanged = publishDimension({ dimension, version }, before?.definition).some((one) => /^EXCHANGE/.test(one));
+  yield* atRest(site.owners, isExchanged ? [...site.owners.running.keys()] : [], show);
   yield* enter([entry]);
   remember(site, dimension, entry);
+  if (before !== undefined)
+    yield* retire(site, { models: [], sources: [], dimensions: [{ dimension, entry, before }] });
 });
 
-const carryOutModels = Effect.fnUntraced(function* (
-  site: Site,
-  { models, sources, entryFor }: { models: readonly Planned[]; sources: readonly Planned[]; entryFor: EntryOf },
-): Applying<void> {
-  const made = models.flatMap((planned) => {
-    const { kind, definition } = planned.change;
-    if (definition.kind !== "model" || (kind !== "create" && kind !== "rebuild")) return [];
-    return [{ model: definition, entry: entryFor(planned) }];
-  });
-  const rebuilt = sources.flatMap((planned): Rebuilt[] => {
-    const { kind, definition } = planned.change;
-    const before = held(site.kept, qualifiedName(definition), "source");
-    if (definition.kind !== "source" || kind !== "rebuild" || before === undefined) return [];
-    const { version } = before;
-    return [{ source: definition, entry: entryFor(planned), before: { source: before.definition, version } }];
-  });
-  if (made.length > 0 || rebuilt.length > 0) yield* build(site, { models: made, sources: rebuilt });
-  for (const planned of models) {
-    const { kind, definition } = planned.change;
-    if (definition.kind === "model" && kind === "describe") yield* describeModel(site, planned, entryFor(planned));
-  }
-});
-
-/** The same rows, described anew. */
+/** The same rows, described anew; a view that has fallen meanwhile stays so. */
 const describeModel = Effect.fnUntraced(function* (site: Site, { change }: Planned, entry: Entry): Applying<void> {
   const warehouse = yield* Warehouse;
-  if (change.definition.kind !== "model") return;
-  yield* warehouse.command("writer", createModelView(change.definition, entry.version));
-  yield* enter([entry]);
-  remember(site, change.definition, entry);
+  const model = change.definition;
+  if (model.kind !== "model") return;
+  yield* warehouse.command("writer", createModelView(model, entry.version));
+  yield* site.writing.withPermits(1)(
+    Effect.gen(function* () {
+      const { state, note } = site.kept.get(qualifiedName(model))?.entry ?? entry;
+      yield* enter([{ ...entry, state, note }]);
+      remember(site, model, { ...entry, state, note });
+    }),
+  );
 });

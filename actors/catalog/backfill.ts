@@ -12,13 +12,12 @@
  * @module
  */
 import { Warehouse, type WarehouseFailed } from "@weir/connectors";
-import { literal } from "@weir/sql";
+import { identifier, literal } from "@weir/sql";
 import { Effect } from "effect";
-import { AWAY_RETRY } from "../away_retry.ts";
 import { ONCE_SETTINGS } from "../once_settings.ts";
 import { NUMBERS } from "../read_settings.ts";
 
-/** Rows that one insert of a backfill reads. */
+/** Rows that one insert of a backfill reads, unless it is told otherwise. */
 export const CHUNK_ROWS = 500_000;
 
 /** What a backfill reads and writes. */
@@ -30,6 +29,8 @@ export interface Backfill {
   readonly table: string;
   /** The snapshot that they come from. */
   readonly snapshot: string;
+  /** Columns of the physical table, in its order. */
+  readonly columns: readonly string[];
   /** The model's SELECT over a table expression. */
   readonly select: (from: string) => string;
 }
@@ -44,10 +45,13 @@ export interface BackfillProgress {
 /** The snapshot that a version of a model is backfilled from. */
 export const snapshotOf = (table: string): string => `${table}__snapshot`;
 
-/** Makes `snapshot` hold what `table` holds now; nothing may be landing. */
+/**
+ * Makes `snapshot` hold what `table` holds now; nothing may be landing. The size of its chunks is kept with it:
+ * whoever goes on with a backfill cuts it as whoever began.
+ */
 export const takeSnapshot = Effect.fnUntraced(function* (
   table: string,
-  snapshot: string,
+  { snapshot, chunkRows }: { readonly snapshot: string; readonly chunkRows: number },
 ): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
   const { command, rows } = yield* Warehouse;
   yield* command("admin", `DROP TABLE IF EXISTS ${snapshot} SYNC`);
@@ -63,6 +67,7 @@ export const takeSnapshot = Effect.fnUntraced(function* (
     "admin",
     `ALTER TABLE ${snapshot} MODIFY SETTING max_bytes_to_merge_at_max_space_in_pool = 1, max_bytes_to_merge_at_min_space_in_pool = 1`,
   );
+  yield* command("admin", `ALTER TABLE ${snapshot} MODIFY COMMENT '${chunkRows}'`);
   yield* command("admin", `ALTER TABLE ${snapshot} ATTACH PARTITION ALL FROM ${table}`);
 });
 
@@ -109,46 +114,56 @@ export function chunkOf(snapshot: string, pieces: readonly Piece[]): string {
   return `(SELECT * FROM ${snapshot} WHERE ${conditions.join(" OR ")})`;
 }
 
-/** One block, however many rows and months it has: its token stands for all of it. */
+/** One block, however many rows, bytes and months the SELECT makes of a chunk: its token stands for all of it. */
 const CHUNK_SETTINGS = {
   ...ONCE_SETTINGS,
-  max_block_size: 1_048_449,
-  max_insert_block_size: 1_048_449,
-  min_insert_block_size_rows: 1_048_449,
-  min_insert_block_size_bytes: 1_073_741_824,
+  min_insert_block_size_rows: 2 ** 50,
+  min_insert_block_size_bytes: 0,
   max_partitions_per_insert_block: 0,
   max_execution_time: 0,
 } as const;
 
-/** Runs the chunks that are not done yet; goes on where an earlier run was cut off. */
+/** Runs the chunks that are not done yet; whatever cut an earlier run off, this goes on with the same chunks and tokens. */
 export const runBackfill = Effect.fnUntraced(function* (
   backfill: Backfill,
-  progress: (at: BackfillProgress) => void,
+  progress: Map<string, BackfillProgress>,
 ): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
   const warehouse = yield* Warehouse;
-  const { layer, name, version, table, snapshot, select } = backfill;
+  const { layer, name, version, table, snapshot } = backfill;
   const parts = yield* partsOf(snapshot);
-  const chunks = cutChunks(parts, CHUNK_ROWS);
+  const chunks = cutChunks(parts, yield* chunkRowsOf(snapshot));
   const done = yield* chunksDone(backfill);
   const rowsTotal = parts.reduce((sum, { rows }) => sum + rows, 0);
   let rows = 0;
   for (const [index, pieces] of chunks.entries()) {
     const size = pieces.reduce((sum, { from, to }) => sum + to - from, 0);
     if (!done.has(index)) {
-      const insert = `INSERT INTO ${table} ${select(chunkOf(snapshot, pieces))}`;
+      const insert = `INSERT INTO ${table} ${selectChunk(backfill, pieces)}`;
       const token = `backfill:${layer}.${name}:v${version}:${index}`;
       const settings = { ...CHUNK_SETTINGS, insert_deduplication_token: token };
-      yield* warehouse.command("writer", insert, settings).pipe(whileAway);
-      yield* markDone(backfill, { chunk: index, chunks: chunks.length, rows: size }).pipe(whileAway);
+      yield* warehouse.command("writer", insert, settings);
+      yield* markDone(backfill, { chunk: index, chunks: chunks.length, rows: size });
     }
     rows += size;
-    progress({ name: `${layer}.${name}`, rows, rowsTotal });
+    progress.set(`${layer}.${name}`, { name: `${layer}.${name}`, rows, rowsTotal });
   }
 });
 
-/** A chunk has a token, so its insert is repeated until its outcome is known. */
-const whileAway = <A, R>(work: Effect.Effect<A, WarehouseFailed, R>) =>
-  Effect.retry(work, { while: ({ outcome }) => outcome !== "refused", schedule: AWAY_RETRY });
+/** An insert matches columns by their order, a view by their names: here they are named, for both to do the same. */
+function selectChunk({ columns, select, snapshot }: Backfill, pieces: readonly Piece[]): string {
+  const names = columns.map(identifier).join(", ");
+  return `(${names}) SELECT ${names} FROM (\n${select(chunkOf(snapshot, pieces))}\n)`;
+}
+
+const chunkRowsOf = Effect.fnUntraced(function* (snapshot: string) {
+  const warehouse = yield* Warehouse;
+  const [database, table] = snapshot.split(".");
+  const [{ comment }] = yield* warehouse.rows<{ comment: string }>(
+    "admin",
+    `SELECT comment FROM system.tables WHERE database = ${literal(database)} AND name = ${literal(table)}`,
+  );
+  return Number(comment);
+});
 
 const partsOf = Effect.fnUntraced(function* (snapshot: string) {
   const warehouse = yield* Warehouse;

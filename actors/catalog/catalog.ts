@@ -11,22 +11,23 @@
  */
 import type { Log, LogFailed, WarehouseFailed, Warehouse as WarehousePort } from "@weir/connectors";
 import { Warehouse } from "@weir/connectors";
-import { type Api, createModelView, createWeirTables, type DefinitionError } from "@weir/sql";
+import { type Api, createModelView, createWeirTables, type DefinitionError, type Model } from "@weir/sql";
 import { Clock, Context, Effect, Layer, Semaphore } from "effect";
 import type { Ledger } from "../ledger.ts";
 import { bringUp, drainAll, type Owners, type RunningSource } from "../owners.ts";
 import { Registry } from "../runtime/registry.ts";
 import { Visible } from "../visible.ts";
-import { type Applied, type ApplyOptions, applyFiles } from "./apply.ts";
-import type { BackfillProgress } from "./backfill.ts";
-import { type BuildFailed, type Built, resumeBuild } from "./build.ts";
+import { type Applied, type ApplyOptions, type Asked, applyFiles } from "./apply.ts";
+import { type BackfillProgress, CHUNK_ROWS } from "./backfill.ts";
+import { finish, retire } from "./build_end.ts";
 import { type CannotCheck, type CheckReport, check } from "./check.ts";
 import { dueDimensions, refreshDimension, republishDimensions } from "./dimension_schedule.ts";
-import type { KeptEntry } from "./entries.ts";
+import { type KeptEntry, nameOf } from "./entries.ts";
 import { allOf, fileOf, type Holdings, held, type Kept, readHoldings, sourcesBehind } from "./in_force.ts";
 import type { DefinitionFile } from "./read.ts";
-import { dropUnentered } from "./strays.ts";
-import { suspendView } from "./suspend.ts";
+import { BuildFailed, type Built, type Site } from "./site.ts";
+import { dropLeftovers, dropStrays, type Physical, physicalTables } from "./strays.ts";
+import { suspendModel, suspendView } from "./suspend.ts";
 
 /** What can go wrong while the catalog changes. */
 export type ChangeFailures = WarehouseFailed | LogFailed | DefinitionError | BuildFailed;
@@ -75,66 +76,76 @@ export class Catalog extends Context.Service<
 
 type Needs = Log | WarehousePort | Ledger;
 
-interface State {
-  readonly owners: Owners;
+interface State extends Site {
   readonly holdings: Holdings;
-  readonly progress: Map<string, BackfillProgress>;
   apis: ReadonlyMap<string, LiveApi>;
 }
 
+/** How the catalog works. */
+export interface CatalogOptions {
+  /** Rows that one insert of a backfill reads. */
+  readonly chunkRows: number;
+}
+
+/** How often is looked for what is due: dimensions to be asked again, builds to go on with. */
+const LOOK_EVERY = "1 second";
+
 /** Creates Weir's own tables, brings everything in force up, and serves changes. */
-export const catalogLayer: Layer.Layer<Sources | Catalog, ChangeFailures, Needs> = Layer.effectContext(
-  Effect.gen(function* () {
-    const context = yield* Effect.context<Needs>();
-    const scope = yield* Effect.scope;
-    const one = yield* Semaphore.make(1);
-    const warehouse = yield* Warehouse;
-    for (const statement of createWeirTables()) yield* warehouse.command("admin", statement);
-    const holdings = yield* readHoldings();
-    const visible = new Visible();
-    const owners: Owners = {
-      running: new Map(),
-      serving: new Map(),
-      registry: new Registry(),
-      visible,
-      scope,
-      suspend: (view, reason) =>
-        suspendView({ kept: holdings.kept, visible }, { view, reason }).pipe(Effect.provideContext(context)),
-    };
-    const state: State = { owners, holdings, progress: new Map(), apis: new Map() };
-    const lastMs = new Map<string, number>();
-    yield* start(state);
-    publishApis(state);
-    yield* Effect.forkIn(one.withPermits(1)(resumeBuilds(state)), scope);
-    yield* Effect.forkIn(
-      one.withPermits(1)(refreshDue(state, lastMs)).pipe(Effect.delay("1 second"), Effect.forever),
-      scope,
-    );
-    const changing = <A, E>(work: Effect.Effect<A, E, Needs>) =>
-      work.pipe(
-        Effect.ensuring(Effect.sync(() => publishApis(state))),
-        one.withPermits(1),
-        Effect.provideContext(context),
-      );
-    return Context.make(Sources, {
-      registry: owners.registry,
-      visible,
-      get: (name) => owners.serving.get(name),
-      all: () => [...owners.serving.values()],
-      drain: Effect.suspend(() => drainAll(owners)),
-    }).pipe(Context.add(Catalog, serviceOf(state, changing)));
-  }),
-);
+export const catalogLayer = (
+  { chunkRows }: CatalogOptions = { chunkRows: CHUNK_ROWS },
+): Layer.Layer<Sources | Catalog, ChangeFailures, Needs> =>
+  Layer.effectContext(
+    Effect.gen(function* () {
+      const context = yield* Effect.context<Needs>();
+      const scope = yield* Effect.scope;
+      const one = yield* Semaphore.make(1);
+      const writing = yield* Semaphore.make(1);
+      const warehouse = yield* Warehouse;
+      for (const statement of createWeirTables()) yield* warehouse.command("admin", statement);
+      yield* dropLeftovers();
+      const holdings = yield* readHoldings();
+      const { kept } = holdings;
+      const visible = new Visible();
+      const owners: Owners = {
+        running: new Map(),
+        serving: new Map(),
+        registry: new Registry(),
+        visible,
+        scope,
+        suspend: (view, reason) =>
+          suspendView({ kept, writing, visible }, { view, reason }).pipe(Effect.provideContext(context)),
+      };
+      const state: State = { owners, kept, holdings, writing, chunkRows, progress: new Map(), apis: new Map() };
+      yield* start(state);
+      publishApis(state);
+      const lastMs = new Map<string, number>();
+      const look = Effect.andThen(Effect.exit(goOnBuilding(state)), refreshDue(state, lastMs));
+      yield* Effect.forkIn(Effect.forever(Effect.delay(one.withPermits(1)(look), LOOK_EVERY)), scope);
+      const changing = <A, E>(work: Effect.Effect<A, E, Needs>) =>
+        work.pipe(
+          Effect.ensuring(Effect.sync(() => publishApis(state))),
+          one.withPermits(1),
+          Effect.provideContext(context),
+        );
+      return Context.make(Sources, {
+        registry: owners.registry,
+        visible,
+        get: (name) => owners.serving.get(name),
+        all: () => [...owners.serving.values()],
+        drain: Effect.suspend(() => drainAll(owners)),
+      }).pipe(Context.add(Catalog, serviceOf(state, changing)));
+    }),
+  );
 
 type Changing = <A, E>(work: Effect.Effect<A, E, Needs>) => Effect.Effect<A, E>;
 
 function serviceOf(state: State, changing: Changing): Catalog["Service"] {
-  const { owners, holdings } = state;
-  const { kept } = holdings;
-  const site = siteOf(state);
+  const { owners, holdings, kept, progress } = state;
+  // What is being built is finished first: a snapshot of half of it would get the other half twice.
+  const apply = (asked: Asked) => changing(Effect.andThen(goOnBuilding(state), applyFiles(state, asked)));
   return {
-    apply: (files, options) => changing(applyFiles(site, { files, again: new Set(), options })),
-    resume: (name, options) => changing(applyFiles(site, { ...resumed(kept, name), options })),
+    apply: (files, options) => apply({ files, again: new Set(), options }),
+    resume: (name, options) => apply({ ...resumed(kept, name), options }),
     check: (name) => changing(check({ owners, kept }, name)),
     all: () => [...kept.values()],
     broken: () => [...holdings.broken.values()],
@@ -142,71 +153,88 @@ function serviceOf(state: State, changing: Changing): Catalog["Service"] {
     apis: () => [...state.apis.values()],
     suspendedAbove: (source) =>
       allOf(kept, "model")
-        .map(({ entry }) => entry)
-        .filter(
-          ({ state: is, layer, name }) =>
-            is === "suspended" && sourcesBehind(kept, `${layer}.${name}`).includes(source),
-        )
-        .map(({ layer, name }) => `${layer}.${name}`),
-    backfills: () => [...state.progress.values()],
+        .filter(({ entry }) => entry.state === "suspended" && sourcesBehind(kept, nameOf(entry)).includes(source))
+        .map(({ entry }) => nameOf(entry)),
+    backfills: () => [...progress.values()],
   };
 }
 
-function siteOf({ owners, holdings, progress }: State) {
-  return {
-    owners,
-    kept: holdings.kept,
-    progress: (at: BackfillProgress) => {
-      if (at.rows >= at.rowsTotal) progress.delete(at.name);
-      else progress.set(at.name, at);
-    },
-  };
-}
-
-/** The text of a model that is to be made again. */
+/** The text of a model that is to be made again, with what is suspended below it. */
 function resumed(kept: ReadonlyMap<string, Kept>, name: string) {
-  const found = held(kept, name, "model");
-  return { files: found === undefined ? [] : [fileOf(found.entry)], again: new Set([name]) };
+  const again = new Set<string>();
+  const files: DefinitionFile[] = [];
+  for (let at = held(kept, name, "model"); at !== undefined; ) {
+    again.add(nameOf(at.entry));
+    files.push(fileOf(at.entry));
+    const below: Kept<Model> | undefined = held(kept, at.definition.feeds ?? "", "model");
+    at = below?.entry.state === "suspended" ? below : undefined;
+  }
+  return { files, again };
 }
 
 /** Brings the warehouse into the state that the catalog says, then starts landing. */
 const start = Effect.fnUntraced(function* (state: State): Effect.fn.Return<void, ChangeFailures, Needs> {
-  const { owners, holdings } = state;
-  const { kept, broken } = holdings;
+  const { owners, holdings, kept } = state;
+  const { broken } = holdings;
   const warehouse = yield* Warehouse;
-  const known = [...[...kept.values()].map(({ entry }) => entry), ...[...broken.values()].map(({ entry }) => entry)];
-  yield* dropUnentered(new Map(known.map(({ layer, name, version }) => [`${layer}__${name}`, version])));
+  yield* dropStrays(isStrayIn(holdings));
   for (const { entry, problem } of broken.values())
     yield* Effect.logError(
       `${entry.layer}.${entry.name} cannot be read any more; what it made is left alone. ${problem}`,
     );
   yield* republishDimensions(allOf(kept, "dimension"));
-  for (const { definition, entry } of allOf(kept, "model")) {
+  const fed = new Set(
+    (yield* physicalTables()).filter(({ isFill }) => isFill).map(({ of, version }) => `${of}__v${version}`),
+  );
+  for (const { definition, entry, version } of allOf(kept, "model")) {
     // A stop between the views and the catalog row leaves them apart; the catalog is right.
-    if (entry.state === "active") yield* warehouse.command("writer", createModelView(definition, entry.version));
+    if (entry.state === "active") yield* warehouse.command("writer", createModelView(definition, version));
+    if (entry.state === "suspended" || fed.has(`${entry.layer}__${entry.name}__v${version}`)) continue;
+    if (entry.state === "building" && definition.strategy === "refresh") continue;
+    yield* suspendModel(state, { name: nameOf(entry), version, note: "the view that fills it is gone" });
   }
   for (const { definition, entry } of allOf(kept, "source"))
     yield* bringUp(owners, { source: definition, text: entry.text, version: entry.version, catalog: entry.catalog });
 });
 
-/** Goes on with the builds that a stop cut off, one apply after the other. */
-const resumeBuilds = Effect.fnUntraced(function* (state: State) {
-  const { kept } = state.holdings;
-  const building = allOf(kept, "model").filter(({ entry }) => entry.state === "building");
-  const applies = Map.groupBy(building, ({ entry }) => entry.catalog);
-  for (const models of applies.values()) {
+/**
+ * Which physical tables nothing in force uses. A build that goes on keeps what it is to replace. Of what cannot be
+ * read, and of sources that the catalog does not know, nothing is dropped.
+ */
+function isStrayIn({ kept, broken }: Holdings): (physical: Physical) => boolean {
+  const byTable = new Map([...kept.values()].map(({ entry }) => [`${entry.layer}__${entry.name}`, entry]));
+  const unread = new Set([...broken.values()].map(({ entry }) => `${entry.layer}__${entry.name}`));
+  return ({ of, version, isFill }) => {
+    const entry = byTable.get(of);
+    if (unread.has(of)) return false;
+    if (entry === undefined) return !of.startsWith("ods__");
+    if (entry.state === "building") return version > entry.version;
+    // A suspended model gets rows only as a new version.
+    return version !== entry.version || (isFill && entry.state === "suspended");
+  };
+}
+
+/** Goes on with the builds that were cut off, one apply after the other. */
+const goOnBuilding = Effect.fnUntraced(function* (state: State): Effect.fn.Return<void, ChangeFailures, Needs> {
+  const building = allOf(state.kept, "model").filter(({ entry }) => entry.state === "building");
+  for (const models of Map.groupBy(building, ({ entry }) => entry.catalog).values()) {
     const built = models.map(({ definition, entry }): Built => ({ model: definition, entry }));
-    yield* Effect.catch(resumeBuild(siteOf(state), built), (failed) =>
-      Effect.logError(`A backfill that was cut off could not be finished: ${failed.message}`),
+    const ended = Effect.andThen(finish(state, built), retire(state, { models: built, sources: [], dimensions: [] }));
+    yield* Effect.catchIf(
+      ended,
+      (failed): failed is BuildFailed => failed instanceof BuildFailed,
+      ({ name, message }) => Effect.logError(`The build of ${name} that was cut off failed: ${message}`),
+    ).pipe(
+      Effect.tapError(({ message }) => Effect.logError(`A build that was cut off has to wait: ${message}`)),
+      Effect.ensuring(Effect.sync(() => publishApis(state))),
     );
-    publishApis(state);
   }
 });
 
 /** Asks the SELECTs of dimensions again that are due; one that fails is tried again next time. */
-const refreshDue = Effect.fnUntraced(function* ({ holdings }: State, lastMs: Map<string, number>) {
+const refreshDue = Effect.fnUntraced(function* ({ kept }: State, lastMs: Map<string, number>) {
   const nowMs = yield* Clock.currentTimeMillis;
-  for (const due of dueDimensions(allOf(holdings.kept, "dimension"), { lastMs, nowMs })) {
+  for (const due of dueDimensions(allOf(kept, "dimension"), { lastMs, nowMs })) {
     const { name } = due.definition;
     yield* Effect.catch(refreshDimension(due), ({ message }) =>
       Effect.logWarning(`dim.${name} was not refreshed, its rows stay as they are: ${message}`),
@@ -216,7 +244,7 @@ const refreshDue = Effect.fnUntraced(function* ({ holdings }: State, lastMs: Map
 
 /** Gives every API a new object: what was kept of its answers ends with the old one. */
 function publishApis(state: State): void {
-  const { kept } = state.holdings;
+  const { kept } = state;
   state.apis = new Map(
     allOf(kept, "api").map(({ definition: api }) => {
       const changesByItself = api.reads.some((name) => isRefreshed(kept, name));

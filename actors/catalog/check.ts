@@ -7,8 +7,9 @@
  *
  * The recomputation goes down to the sources, so it judges the whole way, not
  * the last step. Exact columns must be equal; approximate ones (sums of Floats,
- * sampling quantiles) may differ by the tolerance. Look-ups are made again with
- * the dimension as it is now.
+ * sampling quantiles) may differ by the tolerance, where they are numbers; ordered
+ * ones, which take one of several equals, are not compared. Look-ups are made again
+ * with the dimension as it is now.
  *
  * @module
  */
@@ -17,7 +18,7 @@ import { identifier, type Model, stateTable } from "@weir/sql";
 import { Data, Effect } from "effect";
 import { atRest, type OwnerNeeds, type Owners } from "../owners.ts";
 import { NUMBERS } from "../read_settings.ts";
-import { dropSnapshot, takeSnapshot } from "./backfill.ts";
+import { CHUNK_ROWS, dropSnapshot, takeSnapshot } from "./backfill.ts";
 import { held, type Kept, sourcesBehind } from "./in_force.ts";
 
 /** By how much of the larger value two approximate values may differ. */
@@ -70,11 +71,21 @@ export const check = Effect.fnUntraced(function* (
     const hint = "Check what it reads; it is computed anew on its schedule.";
     return yield* new CannotCheck({ message: `Cannot check ${name}: it is refreshed as a whole.`, hint });
   }
+  if (found.entry.state !== "active") {
+    const hint = found.entry.state === "building" ? "Wait until it is built." : "Correct or resume it first.";
+    return yield* new CannotCheck({ message: `Cannot check ${name}: it is ${found.entry.state}.`, hint });
+  }
   const sources = sourcesBehind(site.kept, name);
   const suffix = `__check_${crypto.randomUUID().slice(0, 8)}`;
   const tables = [stateTable(model, version), ...sources.flatMap((source) => tableOfSource(site.kept, source))];
   const snapshots = new Map(tables.map((table) => [table, `${table}${suffix}`]));
-  const taken = Effect.forEach(snapshots, ([table, snapshot]) => takeSnapshot(table, snapshot), { discard: true });
+  const taken = Effect.forEach(
+    snapshots,
+    ([table, snapshot]) => takeSnapshot(table, { snapshot, chunkRows: CHUNK_ROWS }),
+    {
+      discard: true,
+    },
+  );
   return yield* Effect.ensuring(
     Effect.andThen(atRest(site.owners, sources, taken), compare(site.kept, { model, version, snapshots })),
     Effect.ignore(Effect.forEach(snapshots.values(), dropSnapshot, { discard: true })),
@@ -147,8 +158,10 @@ export function differencesQuery(
   { batch, live }: { readonly batch: string; readonly live: string },
 ): string {
   const names = model.columns.map(({ name }) => name);
-  const loose = names.filter((name) => model.classes[name] === "approximate");
-  const strict = names.filter((name) => !loose.includes(name));
+  const strict = names.filter((name) => (model.classes[name] ?? "exact") === "exact");
+  const loose = model.columns.flatMap(({ name, type }) =>
+    model.classes[name] === "approximate" && NUMBER.test(type) ? [name] : [],
+  );
   const key = strict.map((name) => `toString(${identifier(name)})`);
   const row = `CAST(tuple(${names.map((name) => `toString(${identifier(name)})`).join(", ")}), ${tupleType(names)})`;
   const near = loose.map((name) => {
@@ -166,6 +179,8 @@ FROM (
 GROUP BY ${key.length === 0 ? "tuple()" : key.join(", ")}
 HAVING ${differs}`;
 }
+
+const NUMBER = /^(?:Nullable\()?(?:U?Int|B?Float|Decimal)/;
 
 function tupleType(names: readonly string[]): string {
   return `'Tuple(${names.map((name) => `${identifier(name)} Nullable(String)`).join(", ")})'`;

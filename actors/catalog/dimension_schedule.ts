@@ -28,15 +28,31 @@ export const republishDimensions = Effect.fnUntraced(function* (
        WHERE database = 'weir_state' AND (name = ${literal(view)} OR startsWith(name, ${literal(`${view}__v`)}))`,
     );
     const table = dimensionTable(definition, version);
-    const isPublished = rows.some(({ name, text }) => name === view && new RegExp(`\\b${table}\\b`).test(text));
-    if (!isPublished)
+    const isShown = rows.some(({ name, text }) => name === view && new RegExp(`\\b${table}\\b`).test(text));
+    if (!isShown || !(yield* hasColumns(definition)))
       for (const statement of publishDimension({ dimension: definition, version }, undefined))
         yield* warehouse.command("writer", statement);
+    // Another dimension may be called as this one's versions begin.
+    const isVersion = new RegExp(`^${view}__v\\d+(?:__dictionary)?$`);
     for (const { name } of rows)
-      if (name !== view && `weir_state.${name}` !== table)
-        yield* warehouse.command("admin", `DROP TABLE IF EXISTS weir_state.${name} SYNC`);
+      if (isVersion.test(name) && `weir_state.${name}` !== table)
+        yield* warehouse.command("admin", `DROP ${kindOf(name)} IF EXISTS weir_state.${name} SYNC`);
   }
 });
+
+/** Whether the dictionary has the columns of the definition: a stop may come between its view and its exchange. */
+const hasColumns = Effect.fnUntraced(function* ({ name, columns }: Dimension) {
+  const warehouse = yield* Warehouse;
+  const found = yield* warehouse.rows<{ name: string; type: string }>(
+    "admin",
+    `SELECT name, type FROM system.columns WHERE database = 'dim' AND table = ${literal(name)}`,
+  );
+  const said = (all: readonly { name: string; type: string }[]) =>
+    JSON.stringify(all.map((column) => `${column.name} ${column.type}`).sort());
+  return said(found) === said(columns);
+});
+
+const kindOf = (name: string) => (name.endsWith("__dictionary") ? "DICTIONARY" : "TABLE");
 
 /** Which dimensions are due, and when each was asked last; pure. */
 export function dueDimensions(

@@ -66,25 +66,17 @@ export const newestEntries = Effect.fnUntraced(function* (
   return rows.filter(({ state }) => state !== "removed");
 });
 
-/** The newest entry of a name that was active before `version`; what a build that fails goes back to. */
-export const activeBefore = Effect.fnUntraced(function* ({ layer, name, version }: Entry) {
-  const warehouse = yield* Warehouse;
-  const [entry] = yield* warehouse.rows<KeptEntry>(
-    "writer",
-    `SELECT ${COLUMNS}, applied_at FROM weir.definition
-     WHERE layer = ${literal(layer)} AND name = ${literal(name)} AND version < ${Math.trunc(version)} AND state = 'active'
-     ORDER BY catalog DESC, applied_at DESC LIMIT 1`,
-    NUMBERS,
-  );
-  return entry;
-});
-
-/** The number that a definition's next version gets, by name: one more than any that was ever used. */
+/**
+ * The number that a definition's next version gets, by name: one more than any that was ever used. A build that
+ * failed at the barrier has no entry, but chunks that are marked as done: its number is used too.
+ */
 export const nextVersions = Effect.fnUntraced(function* () {
   const warehouse = yield* Warehouse;
   const rows = yield* warehouse.rows<{ layer: string; name: string; newest: number }>(
     "writer",
-    "SELECT layer, name, max(version) AS newest FROM weir.definition GROUP BY layer, name",
+    `SELECT layer, name, max(version) AS newest
+     FROM (SELECT layer, name, version FROM weir.definition UNION ALL SELECT layer, name, version FROM weir.backfill)
+     GROUP BY layer, name`,
     NUMBERS,
   );
   return new Map(rows.map(({ layer, name, newest }) => [`${layer}.${name}`, newest + 1]));
@@ -108,7 +100,9 @@ export const catalogVersion = Effect.fnUntraced(function* () {
 export const enter = Effect.fnUntraced(function* (entries: readonly Entry[]) {
   if (entries.length === 0) return;
   const warehouse = yield* Warehouse;
-  const token = entries.map(({ catalog, layer, name, state }) => `${layer}.${name}:${catalog}:${state}`).join(",");
+  const token = entries
+    .map(({ catalog, layer, name, version, state }) => `${layer}.${name}:${catalog}:v${version}:${state}`)
+    .join(",");
   const insert = warehouse.insert({
     statement: `INSERT INTO weir.definition (${COLUMNS}) FORMAT JSONEachRow`,
     body: [Buffer.from(entries.map((entry) => JSON.stringify(plain(entry))).join("\n"))],

@@ -21,7 +21,9 @@ import {
   type Folder,
   type Model,
   type ModelDraft,
+  modelError,
   orderModels,
+  overColumns,
   planApiChange,
   planDimensionChange,
   planFunctionChange,
@@ -152,7 +154,7 @@ const planSourceFile = Effect.fnUntraced(function* (sketch: Sketch, file: Defini
 });
 
 const planDimensionFile = Effect.fnUntraced(function* (sketch: Sketch, file: DefinitionFile) {
-  const definition = yield* dimensionIn(file);
+  const definition = yield* dimensionIn(file, (sql) => overTables(sketch, sql));
   const name = qualifiedName(definition);
   const digest = digestOf(file.data);
   const before = held(sketch.kept, name, "dimension");
@@ -169,6 +171,16 @@ const planDimensionFile = Effect.fnUntraced(function* (sketch: Sketch, file: Def
   if (isNewShape && before !== undefined) sketch.touched.add(name);
   note(sketch, { change, file, digest: sent });
 });
+
+/** A question without the tables that it names: they may not be there yet, or not as they will be. */
+function overTables({ after, standIns }: Sketch, sql: string): string {
+  return standIns.phrase(
+    overColumns(sql, (name) => {
+      const found = after.get(name);
+      return found && readableOf(found)?.columns;
+    }),
+  );
+}
 
 function digestOf(data: Uint8Array | undefined): string {
   return data === undefined ? "" : new Bun.CryptoHasher("sha256").update(data).digest("hex");
@@ -213,16 +225,25 @@ const planModelFile = Effect.fnUntraced(function* (
   const readBefore = before === undefined ? [] : readsOf(before.definition);
   const below = [...draft.reads, ...readBefore].find((read) => touched.has(read));
   if (!isAsked && !isMeant && below === undefined) return;
-  const isSame = before?.text === file.text && before.isActive && !isMeant && below === undefined;
+  const isSame = before?.text === file.text && !isMeant && below === undefined;
   const model = isSame ? before.definition : yield* planned(sketch, draft);
   // Its functions are known only once it is planned.
   const called = model.functions.map((one) => `functions.${one}`).find((one) => touched.has(one));
   const wanted = { definition: model, text: file.text, digest: "", nextVersion: sketch.nextVersionOf(name) };
-  const standing = before && isMeant ? { ...before, isActive: false } : before;
-  const change = planModelChange(standing, wanted, below ?? called);
+  const change = planModelChange(before, wanted, { below: below ?? called, isMeant });
+  const { feeds } = model;
+  const isStale = feeds !== undefined && !touched.has(feeds) && kept.get(feeds)?.entry.state === "suspended";
+  if (isStale && (change.kind === "create" || change.kind === "rebuild"))
+    yield* Effect.fail(overSuspended(draft, feeds));
   after.delete(name);
   note(sketch, { change, file, digest: "" });
 });
+
+function overSuspended(draft: ModelDraft, feeds: string): DefinitionError {
+  const at = draft.tokens.find(({ text }) => text === feeds.split(".")[1]);
+  const hint = `Correct ${feeds}, or make it anew with weir resume ${feeds}, then apply this.`;
+  return modelError(draft, at, `${feeds}, which it reads, is suspended`, hint);
+}
 
 const planned = (
   sketch: Sketch,
@@ -236,7 +257,7 @@ const planned = (
     const found = after.get(name);
     return found === undefined ? undefined : readableOf(found);
   };
-  return converse(() => planModel(draft, known, { knownFunctions }), standIns.phrase);
+  return converse(() => planModel(draft, known, { knownFunctions }), standIns);
 };
 
 const planApiFile = Effect.fnUntraced(function* (sketch: Sketch, file: DefinitionFile) {
@@ -260,13 +281,14 @@ const judgeApi = Effect.fnUntraced(function* (
     if (found === undefined || readableOf(found) === undefined)
       yield* fail(`it reads ${name}, which is not defined`, "Define it, or correct the name.");
   }
-  const columnsOf = (name: string) => readableOf(after.get(name)!)?.columns ?? [];
+  const columnsOf = (name: string) => readableOf(after.get(name)!)?.columns;
   const warehouse = yield* WarehousePort;
   const { sql, params } = probeOver(api, columnsOf);
   const settings = Object.fromEntries(Object.entries(params).map(([name, value]) => [`param_${name}`, value]));
   yield* Effect.catchIf(
     warehouse.rows("writer", standIns.phrase(sql), settings),
     ({ outcome }) => outcome === "refused",
-    ({ message }) => fail(message.replace(/\.$/, ""), "Correct the SELECT, or apply it together with what it reads."),
+    ({ message }) =>
+      fail(standIns.plain(message).replace(/\.$/, ""), "Correct the SELECT, or apply it together with what it reads."),
   );
 });

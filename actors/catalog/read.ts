@@ -121,10 +121,13 @@ export const functionIn = Effect.fnUntraced(function* (file: DefinitionFile): Re
   return yield* attempt(() => finishFunction(draft, { tree, known }));
 });
 
-/** Reads a dimension and has the engine judge its types or its SELECT. */
-export const dimensionIn = Effect.fnUntraced(function* (file: DefinitionFile): Read<Dimension> {
+/** Reads a dimension and has the engine judge its types or its SELECT; `over` may put other tables into that. */
+export const dimensionIn = Effect.fnUntraced(function* (
+  file: DefinitionFile,
+  over: (sql: string) => string = (sql) => sql,
+): Read<Dimension> {
   const draft = yield* attempt(() => readDimension(file.path, file.text));
-  const described = yield* orBlame(ask<Typed>(typesQuestion(draft)), (failed) => {
+  const described = yield* orBlame(ask<Typed>(over(typesQuestion(draft))), (failed) => {
     if (draft.table === undefined) return Effect.fail(blameDimension(draft, failed.message));
     return Effect.flatMap(firstRefused(draft.table.columns), (name) =>
       Effect.fail(blameDimension(draft, failed.message, name)),
@@ -137,26 +140,40 @@ export const dimensionIn = Effect.fnUntraced(function* (file: DefinitionFile): R
 export const apiIn = (file: DefinitionFile): Effect.Effect<Api, DefinitionError> =>
   attempt(() => readApi(file.path, file.text));
 
-/** Answers the questions of a planner until it has what it needs; `phrase` may change what they name. */
+/** Other names for what is asked about: put into the questions, and taken out of the answers. */
+export interface Wording {
+  readonly phrase: (sql: string) => string;
+  readonly plain: (answer: string) => string;
+}
+
+const AS_IT_IS: Wording = { phrase: (sql) => sql, plain: (answer) => answer };
+
+/** Answers the questions of a planner until it has what it needs. */
 export const converse = Effect.fnUntraced(function* <A>(
   conversation: () => Generator<Question, A, Answer>,
-  phrase: (sql: string) => string = (sql) => sql,
+  { phrase, plain }: Wording = AS_IT_IS,
 ): Read<A> {
   const questions = yield* attempt(conversation);
   let turn = yield* attempt(() => questions.next());
   while (!turn.done) {
     const { sql } = turn.value;
     const answer: Answer = yield* ask<Record<string, unknown>>(phrase(sql)).pipe(
-      Effect.map((rows) => ({ rows })),
+      Effect.map((rows) => ({ rows: rows.map((row) => worded(row, plain)) })),
       Effect.catchIf(
         ({ outcome }) => outcome === "refused",
-        ({ message }) => Effect.succeed({ refused: message }),
+        ({ message }) => Effect.succeed({ refused: plain(message) }),
       ),
     );
     turn = yield* attempt(() => questions.next(answer));
   }
   return turn.value;
 });
+
+function worded(row: Readonly<Record<string, unknown>>, plain: Wording["plain"]): Readonly<Record<string, unknown>> {
+  return Object.fromEntries(
+    Object.entries(row).map(([name, value]) => [name, typeof value === "string" ? plain(value) : value]),
+  );
+}
 
 /** A source as it was at a version of the catalog. */
 export const appliedSource = Effect.fnUntraced(function* (of: {

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { Warehouse, type WarehouseFailed } from "@weir/connectors";
+import { type Log, type LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import {
   type AppliedSource,
   conform,
@@ -20,8 +20,9 @@ import {
   type Source,
   stateTable,
 } from "@weir/sql";
-import { Effect, Schedule } from "effect";
-import { bringUp, type Owners } from "../owners.ts";
+import { Effect } from "effect";
+import { AWAY_RETRY } from "../away_retry.ts";
+import { bringUp, ensureTopic, type Owners } from "../owners.ts";
 import { type Entry, enter } from "./entries.ts";
 
 /** A source's next version. */
@@ -30,10 +31,11 @@ export interface SourceChange {
   readonly entry: Entry;
 }
 
-/** Creates the table and tries the strict insert without rows: what the engine refuses must not come into force. */
+/** Creates table and topic and tries the strict insert without rows: what is refused must not come into force. */
 const tryOut = Effect.fnUntraced(function* (source: Source, version: number) {
   const warehouse = yield* Warehouse;
   yield* warehouse.command("admin", createStateTable(source, version));
+  yield* ensureTopic(source);
   const projection = conform(source);
   const statement = projection.probe({ topic: source.topic, epoch: 1, salt: "tryout" });
   yield* warehouse.insert({ statement, body: [], settings: { ...projection.settings, async_insert: 0 } });
@@ -46,17 +48,20 @@ export const changeSource = Effect.fnUntraced(function* (owners: Owners, change:
   yield* startSource(owners, change);
 });
 
-/** Starts the owner of what the catalog now says; only the new one may be started from here on. */
+/** Starts the owner of what the catalog now says; only the new one may be started from here on, so it is tried until it works. */
 export const startSource = (owners: Owners, { source, entry }: SourceChange) => {
   const applied: AppliedSource = { source, text: entry.text, version: entry.version, catalog: entry.catalog };
-  return Effect.retry(bringUp(owners, applied), { times: 5, schedule: Schedule.exponential("200 millis") });
+  return bringUp(owners, applied).pipe(
+    Effect.tapError(({ message }) => Effect.logWarning(`ods.${source.name} cannot go on yet: ${message}`)),
+    Effect.retry(AWAY_RETRY),
+  );
 };
 
 /** Creates the next physical table and copies the rows of the one before; at the barrier. */
 export const rebuildTable = Effect.fnUntraced(function* (
   { source, entry }: SourceChange,
   before: { readonly source: Source; readonly version: number },
-): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
+): Effect.fn.Return<void, WarehouseFailed | LogFailed, Warehouse | Log> {
   const warehouse = yield* Warehouse;
   const columns = copyColumns(before.source, source);
   const table = stateTable(source, entry.version);

@@ -35,15 +35,17 @@ export class StandIns {
   readonly phrase = (sql: string): string =>
     this.#patterns.reduce((text, { pattern, by }) => text.replaceAll(pattern, by), sql);
 
+  /** An answer with the names of what they stand for. */
+  readonly plain = (answer: string): string => answer.replaceAll(SUFFIX, "");
+
   /** Makes a function under another name. */
   addFunction(definition: SqlFunction): Effect.Effect<void, WarehouseFailed, Scope.Scope> {
     const standIn = { ...definition, name: `${definition.name}${SUFFIX}` };
     const { command } = this.#warehouse;
     this.#patterns.push({ pattern: new RegExp(`\\b${definition.name}\\b(?=\\s*\\()`, "g"), by: standIn.name });
-    return Effect.asVoid(
-      Effect.acquireRelease(command("writer", createFunction(standIn)), () =>
-        Effect.ignore(command("writer", dropFunction(standIn))),
-      ),
+    return Effect.andThen(
+      Effect.addFinalizer(() => Effect.ignore(command("writer", dropFunction(standIn)))),
+      command("writer", createFunction(standIn)),
     );
   }
 
@@ -56,6 +58,10 @@ export class StandIns {
     const drop = [...dropDimension(dimension), `DROP TABLE IF EXISTS ${dimensionTable(dimension, 0)} SYNC`];
     const all = (statements: readonly string[]) =>
       Effect.forEach(statements, (statement) => command("writer", statement), { discard: true });
-    return Effect.asVoid(Effect.acquireRelease(all(make), () => Effect.ignore(all(drop))));
+    // What is made is dropped even when the rest of it fails.
+    return Effect.andThen(
+      Effect.addFinalizer(() => Effect.ignore(all(drop))),
+      all(make),
+    );
   }
 }

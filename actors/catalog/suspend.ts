@@ -1,7 +1,7 @@
 /**
  * Suspending: a model whose view fails for good is taken out of the cascade; its source goes on.
  *
- *   insert ──refused by a view──▶ view dropped ──▶ catalog rows `suspended`, also of what hangs below it ──▶ the insert is repeated
+ *   insert ──refused by a view──▶ catalog rows `suspended`, also of what hangs below it ──▶ view dropped ──▶ the insert is repeated
  *
  * The rows that a suspended model has stay readable, and stay as they are.
  * Resuming it, or applying a correction, makes it anew from all rows.
@@ -13,43 +13,52 @@ import type { Model } from "@weir/sql";
 import { Effect } from "effect";
 import { LandingDelayed } from "../landing.ts";
 import type { Visible } from "../visible.ts";
-import { catalogVersion, type Entry, enter, type KeptEntry } from "./entries.ts";
-import { dependentsOf, held, type Kept, keep, sourcesBehind } from "./in_force.ts";
+import { type Entry, enter } from "./entries.ts";
+import { dependentsOf, held, type Kept, sourcesBehind } from "./in_force.ts";
+import { remember, type Site } from "./site.ts";
 
 const VIEW = /^weir_state\.(dwf|dws|dwa)__([a-z0-9_]+)__v(\d+)__fill$/;
 
-/** What suspending changes. */
-interface Site {
-  readonly kept: Map<string, Kept>;
-  readonly visible: Visible;
+/** The model's version that a view fills; undefined for other views. */
+export function modelOfView(view: string): { readonly name: string; readonly version: number } | undefined {
+  const [, layer, name, version] = VIEW.exec(view) ?? [];
+  return name === undefined ? undefined : { name: `${layer}.${name}`, version: Number(version) };
 }
 
-/** Takes a view that fails out of the cascade and says so in the catalog. */
+/** Takes a view that fails out of the cascade and says so in the catalog; that comes first: a view that is gone feeds nobody. */
 export const suspendView = Effect.fnUntraced(
-  function* ({ kept, visible }: Site, { view, reason }: { view: string; reason: string }) {
-    const [, layer, name, version] = VIEW.exec(view) ?? [];
-    if (name === undefined) return yield* new LandingDelayed({ message: `the view ${view} fails: ${reason}` });
+  function* (
+    site: Pick<Site, "kept" | "writing"> & { readonly visible: Visible },
+    { view, reason }: { view: string; reason: string },
+  ) {
+    const model = modelOfView(view);
+    if (model === undefined) return yield* new LandingDelayed({ message: `the view ${view} fails: ${reason}` });
+    const at = positionOf(site.visible, sourcesBehind(site.kept, model.name));
+    yield* site.writing.withPermits(1)(suspendModel(site, { ...model, note: `${reason} ${at}` }));
     const { command } = yield* Warehouse;
     yield* command("admin", `DROP TABLE IF EXISTS ${view} SYNC`);
-    const found = held(kept, `${layer}.${name}`, "model");
-    // A version that is being replaced: nobody waits for its rows any more.
-    if (found === undefined || found.version !== Number(version) || found.entry.state === "suspended") return;
-    const at = positionOf(visible, sourcesBehind(kept, `${layer}.${name}`));
-    const fallen = [found, ...fedBy(kept, `${layer}.${name}`)];
-    const catalog = (yield* catalogVersion()) + 1;
-    const entries = fallen.map(({ entry, definition }): Entry => {
-      const note = definition === found.definition ? `${reason} ${at}` : `${layer}.${name} below it is suspended`;
-      return { ...entry, catalog, state: "suspended", note };
-    });
-    yield* enter(entries);
-    for (const [index, { definition }] of fallen.entries()) {
-      const entry: KeptEntry = { ...entries[index], applied_at: new Date().toISOString() };
-      kept.set(`${entry.layer}.${entry.name}`, keep(definition, entry));
-    }
-    yield* Effect.logWarning(`${layer}.${name} is suspended: ${reason} ${at}`);
   },
   Effect.catchTag("WarehouseFailed", ({ message }) => Effect.fail(new LandingDelayed({ message }))),
 );
+
+/**
+ * Enters a model, and what hangs below it, as suspended. A version that is being replaced is not: nobody waits for
+ * its rows any more, and if it comes back its missing view says enough.
+ */
+export const suspendModel = Effect.fnUntraced(function* (
+  { kept }: Pick<Site, "kept">,
+  { name, version, note }: { readonly name: string; readonly version: number; readonly note: string },
+) {
+  const found = held(kept, name, "model");
+  if (found === undefined || found.version !== version || found.entry.state === "suspended") return;
+  const fallen = [found, ...fedBy(kept, name)].map(({ entry, definition }) => {
+    const why = definition === found.definition ? note : `${name} below it is suspended`;
+    return { definition, entry: { ...entry, state: "suspended", note: why } satisfies Entry as Entry };
+  });
+  yield* enter(fallen.map(({ entry }) => entry));
+  for (const { definition, entry } of fallen) remember({ kept }, definition, entry);
+  yield* Effect.logWarning(`${name} is suspended: ${note}`);
+});
 
 /** Models whose rows come from `name` through views. */
 function fedBy(kept: ReadonlyMap<string, Kept>, name: string): readonly Kept<Model>[] {

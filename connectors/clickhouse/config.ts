@@ -41,6 +41,9 @@ export interface EngineConfig {
 /** Share of the machine's memory that the engine may use. */
 export const MEMORY_SHARE = 0.5;
 
+/** Bytes of one answer to a reader, as the engine counts them. */
+const RESULT_BYTES_MAX = 4 * 1024 ** 3;
+
 /** Sizes of caches, pools and connections. The engine's defaults are for a server: 5 GiB for each cache of marks. */
 const SERVER = {
   max_server_memory_usage_to_ram_ratio: MEMORY_SHARE,
@@ -95,6 +98,12 @@ const CHANGEABLE = [
   "http_zlib_compression_level",
   "output_format_json_quote_64bit_integers",
   "output_format_json_quote_decimals",
+  "output_format_json_quote_denormals",
+  "output_format_json_validate_utf8",
+  "output_format_json_escape_forward_slashes",
+  "output_format_json_array_of_rows",
+  "format_csv_null_representation",
+  "http_write_exception_in_output_format",
   "join_use_nulls",
   "date_time_input_format",
   "date_time_output_format",
@@ -147,6 +156,7 @@ function profiles({ limits, memoryBytes }: EngineConfig): readonly string[] {
     ...COMMON,
     ...bounded,
     readonly: 1,
+    max_result_bytes: RESULT_BYTES_MAX,
     result_overflow_mode: "throw",
     timeout_overflow_mode: "throw",
     max_memory_usage_for_user: Math.floor(memoryBytes * MEMORY_SHARE * 0.7),

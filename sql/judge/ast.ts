@@ -22,8 +22,6 @@ export interface AstNode {
   readonly children: readonly AstNode[];
 }
 
-const LINE = /^( *)([A-Z][A-Za-z:]*)(?: (.*?))??( \(alias .*\))?(?: \(children (\d{1,7})\))?$/s;
-
 interface Reading {
   readonly node: AstNode & { readonly children: AstNode[] };
   readonly childrenCount: number;
@@ -34,20 +32,36 @@ export function readAst(lines: readonly string[]): readonly AstNode[] | undefine
   const path: Reading[] = [];
   const nodes: AstNode[] = [];
   for (const line of lines) {
-    const match = LINE.exec(line);
-    if (match === null) return undefined;
-    const [, indent = "", kind = "", name = "", alias, count = "0"] = match;
-    const depth = indent.length;
+    const read = readLine(line);
+    if (read === undefined) return undefined;
+    const { depth, childrenCount, ...said } = read;
     if (depth > path.length || (depth === 0 && nodes.length > 0)) return undefined;
     while (path.length > depth) if (!isWhole(path.pop()!)) return undefined;
     const parent = path.at(-1)?.node;
-    const node = { kind, name, alias: alias?.slice(" (alias ".length, -1), parent, children: [] };
+    const node = { ...said, parent, children: [] };
     parent?.children.push(node);
     nodes.push(node);
-    path.push({ node, childrenCount: Number(count) });
+    path.push({ node, childrenCount });
   }
   return nodes.length > 0 && path.every(isWhole) ? nodes : undefined;
 }
+
+/** `  Function count (alias n) (children 1)`, read from its ends: a literal may be long and hold anything. */
+function readLine(line: string) {
+  const [start = "", kind = ""] = /^ *([A-Z][A-Za-z:]*)/.exec(line) ?? [];
+  if (kind === "" || (line.length > start.length && line[start.length] !== " ")) return undefined;
+  let rest = line.slice(start.length);
+  const childrenAt = rest.lastIndexOf(" (children ");
+  const count = childrenAt < 0 ? undefined : /^ \(children (\d{1,7})\)$/.exec(rest.slice(childrenAt))?.[1];
+  if (count !== undefined) rest = rest.slice(0, childrenAt);
+  const aliasAt = kind === "Literal" ? rest.lastIndexOf(ALIAS) : rest.indexOf(ALIAS);
+  const hasAlias = aliasAt >= 0 && rest.endsWith(")");
+  const alias = hasAlias ? rest.slice(aliasAt + ALIAS.length, -1) : undefined;
+  const name = (hasAlias ? rest.slice(0, aliasAt) : rest).slice(1);
+  return { kind, name, alias, depth: start.length - kind.length, childrenCount: Number(count ?? 0) };
+}
+
+const ALIAS = " (alias ";
 
 function isWhole({ node, childrenCount }: Reading): boolean {
   return node.children.length === childrenCount;

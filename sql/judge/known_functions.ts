@@ -17,9 +17,14 @@ export interface FunctionRule {
   readonly reason: string;
   readonly isAggregate: boolean;
   readonly isAnyCase: boolean;
+  /** Whether its name alone calls it, where no column has that name. */
+  readonly isBare: boolean;
   /** Whether a bare name among its arguments can be a function. */
   readonly takesFunctions: boolean;
 }
+
+/** No name of a function is longer, with all its combinators. */
+const NAME_CHARS_MAX = 200;
 
 /** The reviewed list. */
 export class KnownFunctions {
@@ -52,6 +57,7 @@ export class KnownFunctions {
       reason,
       isAggregate: flags.includes("a"),
       isAnyCase: flags.includes("i"),
+      isBare: flags.includes("b"),
       takesFunctions: flags.includes("h"),
     };
     (isTable ? this.tables : this.functions).set(name, rule);
@@ -69,6 +75,7 @@ export class KnownFunctions {
   }
 
   #withoutCombinator(name: string): FunctionRule | undefined {
+    if (name.length > NAME_CHARS_MAX) return undefined;
     const ending = this.combinators
       .filter((one) => name.length > one.length && name.endsWith(one))
       .sort((a, b) => b.length - a.length);
@@ -89,7 +96,13 @@ export class KnownFunctions {
 function* sectionsOf(list: string): Generator<{ readonly title: string; readonly names: readonly string[] }> {
   for (const part of list.replaceAll(/^#.*$/gm, "").split(/^\[/m).slice(1)) {
     const end = part.indexOf("]");
-    yield { title: part.slice(0, end), names: part.slice(end + 1).split(/\s+/).filter(Boolean) };
+    yield {
+      title: part.slice(0, end),
+      names: part
+        .slice(end + 1)
+        .split(/\s+/)
+        .filter(Boolean),
+    };
   }
 }
 

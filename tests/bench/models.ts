@@ -238,24 +238,31 @@ async function live(run: Run): Promise<void> {
   await landed(run);
 }
 
+/** One subscriber over a plain socket; `fetch` opens 256 at most. */
 function subscribe(door: DoorProcess, { seen, signal }: { seen: (count: number) => void; signal: AbortSignal }) {
   const { promise: opened, resolve, reject } = Promise.withResolvers<void>();
-  const watch = async () => {
-    const response = await fetch(`${door.url}/v1/api/state_minute/live?state=HI&limit=1`, {
-      headers: { authorization: `Bearer ${door.token}` },
-      signal,
-    });
-    if (response.status !== 200) throw new Error(`A subscriber was answered ${response.status}`);
-    let last = 0;
-    for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-      resolve();
-      const found = /"minute":"2002[^"]*","flights":"(\d+)"/.exec(Buffer.from(chunk).toString());
-      const count = Number(found?.[1] ?? 0);
-      for (let step = last + 1; step <= count; step++) seen(step);
-      last = Math.max(last, count);
-    }
+  const { hostname, port } = new URL(door.url);
+  let last = 0;
+  const heard = (text: string) => {
+    if (text.startsWith("HTTP/1.1 ") && !text.startsWith("HTTP/1.1 200")) reject(new Error(text.slice(0, 300)));
+    resolve();
+    const count = Number(/"minute":"2002[^"]*","flights":"(\d+)"/.exec(text)?.[1] ?? 0);
+    for (let step = last + 1; step <= count; step++) seen(step);
+    last = Math.max(last, count);
   };
-  watch().catch((error: unknown) => (signal.aborted ? resolve() : reject(error as Error)));
+  const request = `GET /v1/api/state_minute/live?state=HI&limit=1 HTTP/1.1\r\nhost: ${hostname}\r\nauthorization: Bearer ${door.token}\r\n\r\n`;
+  Bun.connect({
+    hostname,
+    port: Number(port),
+    socket: {
+      open: (socket) => {
+        signal.addEventListener("abort", () => socket.end());
+        socket.write(request);
+      },
+      data: (_, chunk) => heard(chunk.toString()),
+      connectError: (_, error) => reject(error),
+    },
+  }).catch(reject);
   return { opened };
 }
 

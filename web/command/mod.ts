@@ -1,7 +1,7 @@
 /**
  * The commands: `weir <command> [flags]`.
  *
- *   argv ──▶ command ──▶ start · demo (open a door) or plan · apply · pull · check · resume · sql (ask a running one)
+ *   argv ──▶ command ──▶ start · demo (open a door) or plan · apply · pull · check · resume · sql · token (ask a running one)
  *
  * @module
  */
@@ -14,6 +14,7 @@ import { ClientFailed, sql } from "./client.ts";
 import { demo } from "./demo.ts";
 import { serveUntilSignal } from "./serve.ts";
 import { type Parts, type RunningDoor, StartFailed, startDoor } from "./start.ts";
+import { token } from "./token.ts";
 
 /** How a command's layers are made; `main.ts` says. */
 export type Wire = (config: Config) => Layer.Layer<Parts, unknown>;
@@ -28,6 +29,7 @@ const HELP = `weir, a real-time data warehouse
   weir check    recompute a model over its sources and compare: weir check dwa.state_minute
   weir resume   make a suspended model anew: weir resume dwf.flight
   weir sql      ask a running door: weir sql "SELECT count() FROM ods.flight"
+  weir token    who may come in: weir token create --name app --scope ingest:flight | list | revoke ID
 
   --data DIR     durable data                    (WEIR_DATA, .weir/data)
   --project DIR  definitions                     (WEIR_PROJECT)
@@ -38,6 +40,7 @@ const HELP = `weir, a real-time data warehouse
   plan:  --explain  why each model is kept as it is
   apply: --allow-destructive   --force  overwrite what others changed
   sql:   --format json|ndjson|csv
+  token: --name N   --scope S (again for more)   --expires "30 days"   --origin https://app.example.com   --param tenant=a
 
 CLICKHOUSE_URL=http://user:password@host:8123 uses a ClickHouse of your own. All but start and demo find the
 door by WEIR_URL and WEIR_TOKEN, or by what start left in the data directory.
@@ -50,6 +53,11 @@ const OPTIONS = {
   host: { type: "string" },
   rate: { type: "string" },
   format: { type: "string" },
+  name: { type: "string" },
+  scope: { type: "string", multiple: true },
+  expires: { type: "string" },
+  origin: { type: "string", multiple: true },
+  param: { type: "string", multiple: true },
   json: { type: "boolean" },
   once: { type: "boolean" },
   stay: { type: "boolean" },
@@ -126,6 +134,8 @@ async function dispatch(
     }
     case "sql":
       return sql(readConfig(flags), { text: rest.join(" "), format: values.format ?? "json" });
+    case "token":
+      return token(readConfig(flags), rest, { ...values, isJson: values.json === true });
     default:
       console.error(`Cannot run '${command}': there is no such command. Run weir --help.`);
       return 2;

@@ -14,8 +14,9 @@ import { Counters } from "../counters.ts";
 import type { Door } from "../door.ts";
 import { app } from "../mod.ts";
 import { readProject } from "../project.ts";
-import { adminToken, removeDoorFile, writeDoorFile } from "../secrets.ts";
+import { adminToken, removeDoorFile, ticketKey, writeDoorFile } from "../secrets.ts";
 import { stderrLogger } from "../stderr_logger.ts";
+import { keepTokens } from "../token_rows.ts";
 import { Tokens } from "../tokens.ts";
 
 /** The parts of a running platform. */
@@ -56,7 +57,9 @@ export async function startDoor(
         return { log, warehouse, refusals, sources: yield* Sources, catalog: yield* Catalog };
       }),
     );
-    const tokens = new Tokens([{ token, caller: { name: "admin", scopes: ["admin"] } }]);
+    const tokens = new Tokens([{ token, caller: { name: "admin", scopes: ["admin"] } }], {
+      ticketKey: ticketKey(config.dataDir),
+    });
     const closing = new AbortController();
     const door: Door = {
       ...services,
@@ -67,6 +70,7 @@ export async function startDoor(
       takesAnyHost: !isLoopback(config.host),
       run: (effect) => Effect.runPromiseExit(effect),
     };
+    await keepTokens(door, { until: closing.signal });
     if (config.projectDir !== undefined) await applyProject(door, config.projectDir, warn);
     const server = serve(config, door);
     const url = `http://${config.host.includes(":") ? `[${config.host}]` : config.host}:${server.port}`;
