@@ -13,13 +13,7 @@ export { apiOptions, readApi } from "./definition/api_definition.ts";
 export * from "./definition/dimension_definition.ts";
 export { DefinitionError } from "./definition/error.ts";
 export * from "./definition/function_definition.ts";
-export {
-  type ModelDraft,
-  type ModelLayer,
-  modelError,
-  modelOptions,
-  readModel,
-} from "./definition/model_definition.ts";
+export * from "./definition/model_definition.ts";
 export { definitionSchemas } from "./definition/schema.ts";
 export * from "./definition/source_definition.ts";
 export { identifier, literal } from "./definition/tokens.ts";

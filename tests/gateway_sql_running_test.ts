@@ -74,10 +74,7 @@ describe("a query's end", () => {
   });
 
   test("comes with the client that leaves in the middle", async () => {
-    const answer = await send(
-      "SELECT number, sleepless(number) FROM numbers(1000000000000)".replace(", sleepless(number)", ""),
-      { query: "?format=ndjson" },
-    );
+    const answer = await send("SELECT number FROM numbers(1000000000000)", { query: "?format=ndjson" });
     expect(answer.status).toBe(200);
     const reader = answer.body!.getReader();
     await reader.read();
@@ -135,16 +132,15 @@ describe("limits", () => {
     ["50,000 minuses", `SELECT ${"- ".repeat(50_000)}1`],
     ["20,000 brackets", `SELECT ${"[".repeat(20_000)}1${"]".repeat(20_000)}`],
     ["5,000 subqueries", `SELECT * FROM ${"(SELECT * FROM ".repeat(5_000)}dwf.number${")".repeat(5_000)}`],
-    ["100,000 elements", `SELECT ${"1 + ".repeat(100_000)}1`],
+    ["100,000 elements", `SELECT ${"1+".repeat(100_000)}1`],
     ["WITH that never ends", "WITH RECURSIVE r AS (SELECT 1 AS n UNION ALL SELECT n + 1 FROM r) SELECT max(n) FROM r"],
     [
       "WITH that doubles",
       `WITH ${Array.from({ length: 40 }, (_, i) => `x${i + 1} AS (SELECT a.a FROM x${i} AS a, x${i} AS b)`)
         .join(", ")
-        .replace("FROM x0 AS a, x0 AS b", "FROM dwf.number AS a")
-        .replace("WITH ", "")} SELECT count() FROM x40`,
+        .replace("FROM x0 AS a, x0 AS b", "FROM dwf.number AS a")} SELECT count() FROM x40`,
     ],
-    ["too many rows of an answer", "SELECT number FROM numbers(20000000) FORMATTED".replace(" FORMATTED", "")],
+    ["too many rows of an answer", "SELECT number FROM numbers(20000000)"],
   ])("16: %s is refused or ends, and the door answers on", async (_, sql) => {
     const answer = await send(sql, { query: "?format=ndjson" });
     const end =
@@ -202,7 +198,7 @@ describe("limits", () => {
       "1,",
     ]) {
       const from = performance.now();
-      const { status } = await send(`SELECT ${filling.repeat(Math.floor(900_000 / filling.length))}1`);
+      const { status } = await send(`SELECT ${filling.repeat(Math.floor(250_000 / filling.length))}1`);
       expect([filling, status, performance.now() - from < 5_000]).toEqual([filling, expect.any(Number) as never, true]);
       expect([200, 400, 403, 422]).toContain(status);
     }
@@ -211,7 +207,7 @@ describe("limits", () => {
 
 describe("answers", () => {
   test("come in every format", async () => {
-    const sql = "SELECT toUInt64(1) AS a, 'x' AS b UNION ALL SELECT 2, NULL ORDER BY a";
+    const sql = "SELECT * FROM (SELECT toUInt64(1) AS a, 'x' AS b UNION ALL SELECT 2, NULL) ORDER BY a";
     const read = async (query: string) => {
       const answer = await send(sql, { query });
       return { type: answer.headers.get("content-type"), bytes: Buffer.from(await answer.arrayBuffer()) };

@@ -237,6 +237,7 @@ describe("tables", () => {
     expect(await schema("raw")).toEqual(["ods.event"]);
     expect(await schema("none")).toEqual([]);
     expect(await schema(door.world.token)).toContain("weir.definition");
+    expect((await door.world.request("/v1/sql/schema")).status).toBe(401);
   });
 });
 

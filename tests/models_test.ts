@@ -83,7 +83,7 @@ describe("money", () => {
   });
 
   test("check finds a row too much and a group that is wrong, with their keys", async () => {
-    const day = "SELECT * FROM weir_state.dws__product_day__v1 WHERE product = 'crane' LIMIT 1";
+    const day = "SELECT * FROM weir_state.dws__product_day__v1 WHERE product = 'crane' ORDER BY day LIMIT 1";
     const [{ day: planted }] = await world.sql<{ day: string }>(day);
     await command(`INSERT INTO weir_state.dws__product_day__v1 ${day}`);
     const found = await check(world, "dws.product_day");

@@ -36,7 +36,7 @@ export async function* safeCsv(source: AsyncIterable<Uint8Array>): AsyncGenerato
       }
       place = next(place, byte);
     }
-    yield from === 0 ? chunk : Buffer.concat([...parts, chunk.subarray(from)]);
+    yield parts.length === 0 ? chunk : Buffer.concat([...parts, chunk.subarray(from)]);
   }
 }
 

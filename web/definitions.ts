@@ -196,14 +196,15 @@ function described({ definition, entry }: Kept) {
 
 const shown = ({ name, type, comment }: { name: string; type: string; comment: string }) => ({ name, type, comment });
 
-function changeOf({ change, dependents }: Applied["changes"][number]) {
+function changeOf({ change, dependents, reach }: Applied["changes"][number]) {
   const { kind, definition } = change;
   const name = qualifiedName(definition);
   if (change.kind === "refuse") return { kind, name, reason: change.reason, hint: change.hint };
   const destructive = change.kind === "rebuild" && change.isDestructive;
   const { version, notes } = change;
   const why = definition.kind === "model" ? { explanation: definition.explanation } : {};
-  return { kind, name, version, destructive, notes, dependents, ...why };
+  const filled = reach === undefined ? {} : { backfill: reach };
+  return { kind, name, version, destructive, notes, dependents, ...filled, ...why };
 }
 
 function wrong({ file, line, column, problem, hint }: DefinitionError) {

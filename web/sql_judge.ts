@@ -35,8 +35,6 @@ export interface Statement {
   readonly sql: string;
   readonly params: Readonly<Record<string, string>>;
   readonly tables: SqlTables;
-  /** The engine's own limit of a text's length. */
-  readonly textBytesMax: number;
 }
 
 /** Judges statements; one for each door. */
@@ -87,7 +85,7 @@ export class SqlJudge {
   }
 
   /** The lines that the engine answers to `EXPLAIN …`. */
-  async #ask(question: string, { sql, params, textBytesMax }: Statement): Promise<readonly string[]> {
+  async #ask(question: string, { sql, params }: Statement): Promise<readonly string[]> {
     const { run, warehouse } = this.#door;
     const exit = await run(
       warehouse.stream({
@@ -100,7 +98,7 @@ export class SqlJudge {
         settings: {
           readonly: 1,
           max_execution_time: JUDGE_LIMITS.secondsMax,
-          max_query_size: textBytesMax + JUDGE_LIMITS.prefixBytesMax,
+          max_query_size: Buffer.byteLength(sql) + JUDGE_LIMITS.prefixBytesMax,
         },
       }),
     );

@@ -24,6 +24,7 @@ import { loadDimension, showDimension } from "./dimension_change.ts";
 import { catalogVersion, type Entry, enter, nameOf, newestEntries } from "./entries.ts";
 import { dependentsOf, held, type Kept, readsOf } from "./in_force.ts";
 import { type Planned, planFiles } from "./planning.ts";
+import { type Reach, reachOf } from "./reach.ts";
 import type { DefinitionFile } from "./read.ts";
 import { type BuildFailures, type Built, remember, type Site } from "./site.ts";
 import { changeSource } from "./source_change.ts";
@@ -42,6 +43,8 @@ export interface AppliedChange {
   readonly change: Change;
   /** Models and APIs that read it, directly or through others. */
   readonly dependents: readonly string[];
+  /** What a new version of a model is filled with; undefined for what is not made anew. */
+  readonly reach?: Reach | undefined;
 }
 
 /** What applying would do or did, definition by definition. */
@@ -72,7 +75,7 @@ export const applyFiles = Effect.fnUntraced(function* (
 ): Applying<Applied> {
   const { planned, errors } = yield* planFiles(site.kept, files, again);
   const before = yield* catalogVersion();
-  const changes = planned.map(({ change }) => described(site, { planned, change }));
+  const changes = yield* Effect.forEach(planned, ({ change }) => described(site, { planned, change }));
   const conflicts = yield* conflictsIn(site, planned, options.base);
   const isBlocked = planned.some(({ change }) => isInTheWay(change, options));
   if (options.dryRun || errors.length > 0 || isBlocked || conflicts.length > 0)
@@ -87,18 +90,21 @@ function isInTheWay(change: Change, { allowDestructive }: ApplyOptions): boolean
   return change.kind === "refuse" || (change.kind === "rebuild" && change.isDestructive && !allowDestructive);
 }
 
-function described(
+const described = Effect.fnUntraced(function* (
   { kept }: Site,
   { planned, change }: { planned: readonly Planned[]; change: Change },
-): AppliedChange {
+): Applying<AppliedChange> {
   const after = new Map<string, Kept>(kept);
   for (const { change: other } of planned) {
     const name = qualifiedName(other.definition);
     after.set(name, { ...(after.get(name) as Kept), definition: other.definition });
   }
   const dependents = change.kind === "same" ? [] : dependentsOf(after, qualifiedName(change.definition));
-  return { change, dependents };
-}
+  const isFilled = change.kind === "create" || change.kind === "rebuild";
+  const { definition } = change;
+  const reach = isFilled && definition.kind === "model" ? yield* reachOf(kept, definition) : undefined;
+  return { change, dependents, reach };
+});
 
 /** What somebody else changed since `base`; text that is as it was then is no change, whatever became of its model. */
 const conflictsIn = Effect.fnUntraced(function* (

@@ -99,12 +99,18 @@ test(`kill -9 during builds under load: they go on by themselves, every row once
     holds: (events) => events >= ROWS_BEFORE,
     withinMs: 30_000,
   });
+  /** How long it takes until the catalog row is there: kills before it come in the second half of that. */
+  let rowMs = 0;
   const isDone = (kill: number) =>
     kill >= KILLS && places.has("before the catalog row") && places.has("in the backfill");
   for (let kill = 0; kill < KILLS_MAX && !isDone(kill); kill++) {
     build(door, kill);
-    if (kill % 2 === 0) await until("the catalog row", () => states(door), { holds: isBuilding, withinMs: 10_000 });
-    await Bun.sleep(random() * (kill % 2 === 0 ? 100 : 300));
+    if (kill % 2 === 0) {
+      const startedMs = performance.now();
+      await until("the catalog row", () => states(door), { holds: isBuilding, withinMs: 10_000 });
+      rowMs = performance.now() - startedMs;
+      await Bun.sleep(random() * 100);
+    } else await Bun.sleep(rowMs * (0.5 + 0.5 * random()));
     producer.door = undefined;
     await door.kill();
     const place = await placeOfDeath();

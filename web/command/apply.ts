@@ -35,6 +35,7 @@ interface ChangeAnswer {
   readonly destructive?: boolean;
   readonly dependents?: readonly string[];
   readonly explanation?: readonly string[];
+  readonly backfill?: { readonly rows: number; readonly since: string | null };
 }
 
 interface ApplyAnswer {
@@ -136,13 +137,16 @@ async function* linesOf(response: Response): AsyncGenerator<string> {
 function printPlan({ changes, errors, conflicts, done }: ApplyAnswer, isExplained: boolean): void {
   for (const { file, line, column, message, hint } of errors)
     console.error(`${file}:${line}:${column}: ${message} ${hint}`);
-  for (const { kind, name, notes = [], reason, hint, destructive, dependents = [], explanation = [] } of changes) {
+  for (const { kind, name, notes = [], reason, hint, destructive, backfill, ...about } of changes) {
+    const { dependents = [], explanation = [] } = about;
     if (kind === "refuse") console.error(`${name}: Cannot apply: ${reason}. ${hint}`);
     else {
       const why = notes.length > 0 ? `: ${notes.join("; ")}` : "";
       console.log(`${name}: ${kind}${destructive ? " (destructive)" : ""}${why}`);
     }
     if (dependents.length > 0) console.log(`    read by ${dependents.join(", ")}`);
+    if (backfill !== undefined && backfill.rows > 0)
+      console.log(`    to be filled with ${backfill.rows.toLocaleString("en")} rows, back to ${backfill.since}`);
     if (isExplained) for (const sentence of explanation) console.log(`    ${sentence}`);
   }
   for (const { name, author, catalog } of conflicts)
