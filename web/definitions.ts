@@ -21,7 +21,12 @@ import { answerOf, orRefuse, Refusal, refusalOf, refusalOfError } from "./errors
 import { readBody } from "./request_body.ts";
 
 /** Bounds of the definitions in one request; the bytes are those of the body, with the data of dimensions in it. */
-export const DEFINITION_LIMITS = { bytesMax: 64 * 2 ** 20, filesMax: 1_000, pathCharsMax: 300 } as const;
+export const DEFINITION_LIMITS = {
+  bytesMax: 64 * 2 ** 20,
+  filesMax: 1_000,
+  pathCharsMax: 300,
+  textCharsMax: 256 * 1_024,
+} as const;
 
 /** How often a client that waits for a backfill hears of it. */
 const PROGRESS_EVERY_MS = 500;
@@ -31,7 +36,7 @@ const definitionsBody = z.strictObject({
     .array(
       z.strictObject({
         path: z.string().min(1).max(DEFINITION_LIMITS.pathCharsMax),
-        text: z.string(),
+        text: z.string().max(DEFINITION_LIMITS.textCharsMax),
         data: z.base64().optional().describe("What the file that a dimension names holds."),
       }),
     )

@@ -12,7 +12,7 @@ import { type DimensionFrom, FOLDERS, readDimension } from "@weir/sql";
 
 /** Files that a project may have; more is a mistake about the folder. */
 const FILES_MAX = 10_000;
-const FILE_BYTES_MAX = 2 ** 20;
+const FILE_BYTES_MAX = 256 * 1_024;
 /** A file that a dimension names; what is larger comes from a query. */
 const DATA_BYTES_MAX = 32 * 2 ** 20;
 

@@ -17,15 +17,24 @@ export interface Token {
 }
 
 const PATTERN =
-  /(?<space>\s+|--[^\n]*|#[ !][^\n]*)|(?<word>[\p{L}_][\p{L}\p{N}_]*)|(?<quoted>`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*")|(?<string>'(?:[^'\\]|\\.|'')*'|\$(?<tag>\w*)\$[\s\S]*?\$\k<tag>\$)|(?<number>\d[\w.]*)|(?<symbol>[\s\S])/uy;
+  /(?<space>\s+|--[^\n]*|#[ !][^\n]*)|(?<word>[\p{L}_][\p{L}\p{N}_]*)|(?<quoted>`(?:[^`\\]|\\.|``)*`|"(?:[^"\\]|\\.|"")*")|(?<string>'(?:[^'\\]|\\.|'')*')|(?<number>\d[\w.]*)|(?<symbol>[\s\S])/uy;
 
 /** Cuts a text into tokens, without white space and comments. */
 export function tokenize(text: string): Token[] {
   const tokens: Token[] = [];
+  // A comment that never ends makes the text unreadable for the engine; looking for each one's end would take for ever.
+  let mayEnd = true;
   for (let at = 0; at < text.length; ) {
-    const after = commentEnd(text, at);
+    const after = mayEnd ? commentEnd(text, at) : at;
     if (after > at) {
       at = after;
+      continue;
+    }
+    mayEnd &&= !text.startsWith("/*", at);
+    const heredoc = heredocEnd(text, at);
+    if (heredoc > at) {
+      tokens.push({ kind: "string", text: text.slice(at, heredoc), start: at, end: heredoc });
+      at = heredoc;
       continue;
     }
     PATTERN.lastIndex = at;
@@ -50,6 +59,17 @@ function commentEnd(text: string, start: number): number {
   }
   return start;
 }
+
+/** Where the `$tag$ … $tag$` that begins here ends; the same place if none does. */
+function heredocEnd(text: string, start: number): number {
+  if (text[start] !== "$") return start;
+  HEREDOC_TAG.lastIndex = start;
+  const tag = HEREDOC_TAG.exec(text)?.[0];
+  const end = tag === undefined ? -1 : text.indexOf(tag, start + tag.length);
+  return tag === undefined || end < 0 ? start : end + tag.length;
+}
+
+const HEREDOC_TAG = /\$\w{0,64}\$/y;
 
 /** The name or text that a token stands for, without its quotes and escapes. */
 export function meaning({ kind, text }: Token): string {

@@ -81,7 +81,7 @@ describe("judgeAst()", () => {
     ["a table without a layer", select("Asterisk", "TableIdentifier hour"), "unseen"],
     ["an unknown function", select(call("nosuch")), "unknown"],
     ["a denied function", select(call("hostName")), "refused"],
-    ["a denied function in other letters", select(call("FILE", "Literal 'x'")), "refused"],
+    ["a denied function in other letters", select(call("VERSION")), "refused"],
     ["another table", select("Asterisk", "TableIdentifier dws.day"), "refused"],
     ["a table of the engine", select("Asterisk", "TableIdentifier system.tables"), "refused"],
     ["a table of three parts", select("Asterisk", "TableIdentifier dws.hour.x"), "refused"],

@@ -125,7 +125,6 @@ function stateMinuteModel(flights: readonly FlightRecord[], stateOf: (code: stri
     flights: (all) => all.length,
     late: (all) => total(all, isLate),
     average_delay: (all) => total(all, delayOf) / all.length,
-    destinations: destinationCount,
   });
 }
 

@@ -12,7 +12,6 @@ SELECT
   origin_state AS state,
   count() AS flights,
   countIf(delay > 15) AS late,
-  sum(delay) / count() AS average_delay,
-  uniqExact(destination) AS destinations
+  sum(delay) / count() AS average_delay
 FROM dwf.flight
 GROUP BY minute, state
