@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { Warehouse } from "@weir/connectors";
 import { flights3mPath, flights3mQuery, projectDir } from "@weir/flights";
 import { Effect } from "effect";
-import type { DoorProcess } from "../door_process.ts";
+import { type DoorProcess, until } from "../door_process.ts";
 import type { LoadOptions, LoadResult } from "./load.ts";
 
 const LOAD = new URL("./load.ts", import.meta.url).pathname;
@@ -89,6 +89,12 @@ export async function loadOf(all: LoadOptions): Promise<LoadResult> {
   const result = JSON.parse(await new Response(child.stdout).text()) as LoadResult;
   if (result.failed > 0) throw new Error(`${result.failed} requests were not accepted`);
   return result;
+}
+
+/** Waits until the engine has merged what a flood left: a steady rate is measured without it. */
+export async function settled(door: DoorProcess): Promise<void> {
+  const look = async () => Number((await door.sql<{ n: string }>("SELECT count() AS n FROM system.merges"))[0].n);
+  await until("merges", look, { holds: (merges) => merges === 0, withinMs: 120_000 });
 }
 
 /** Rows that have landed in ods.flight, by the batches' markers. */

@@ -19,7 +19,7 @@ import {
 } from "@weir/connectors";
 import { Effect } from "effect";
 import { startProcess, temporaryFolder, until } from "../door_process.ts";
-import { audit, load, median, probe, quantile, sourceOnly, storedRows, writeFlights } from "./flights_load.ts";
+import { audit, load, median, probe, quantile, settled, sourceOnly, storedRows, writeFlights } from "./flights_load.ts";
 import type { Figure } from "./main.ts";
 
 interface How {
@@ -189,6 +189,7 @@ async function posts(dir: string, { file, seconds, fsyncDelayMs, add }: PostRun)
   });
   add({ name: `single events, p50 / p99 ${one.p50} / ${one.p99} ms${disk}`, value: one.p99, unit: "ms" });
   await until("landing", () => storedRows(door), { holds: (rows) => rows >= accepted, withinMs: 120_000 });
+  await settled(door);
   const half = load(door, { file, eventsPerRequest: 1_000, connections: 8, seconds, rate: rate / 2 });
   const [first, latencies] = await Promise.all([half, probe(door, half)]);
   accepted += first.events + latencies.length;

@@ -15,7 +15,7 @@ import { clickHouseWarehouse, embeddedClickHouse } from "@weir/connectors";
 import { projectDir } from "@weir/flights";
 import { Effect } from "effect";
 import { type DoorProcess, startProcess, temporaryFolder, until } from "../door_process.ts";
-import { audit, load, loadOf, median, probe, quantile, storedRows, writeFlights } from "./flights_load.ts";
+import { audit, load, loadOf, median, probe, quantile, settled, storedRows, writeFlights } from "./flights_load.ts";
 import type { Figure } from "./main.ts";
 
 interface How {
@@ -55,16 +55,20 @@ export async function models({ seconds, minutes, say }: How): Promise<readonly F
     await Effect.runPromise(Effect.scoped(program));
     const dataDir = join(folder.path, "data");
     const door = await startProcess({ dataDir, projectDir });
-    const run: Run = { door, dir: folder.path, file, seconds, add, accepted: 0 };
-    const rate = await throughLayers(run);
-    await latency(run, rate / 2);
-    await reading(run, dataDir);
-    await live(run);
-    await auditLayers(run);
-    await backfill(run);
-    await auditLayers(run);
-    if (minutes > 0) await steady(run, minutes);
-    await door.stop();
+    try {
+      const run: Run = { door, dir: folder.path, file, seconds, add, accepted: 0 };
+      const rate = await throughLayers(run);
+      await settled(door);
+      await latency(run, rate / 2);
+      await reading(run, dataDir);
+      await live(run);
+      await auditLayers(run);
+      await backfill(run);
+      await auditLayers(run);
+      if (minutes > 0) await steady(run, minutes);
+    } finally {
+      await door.stop();
+    }
     return figures;
   } finally {
     folder.remove();
