@@ -88,8 +88,8 @@ describe("expectedModels()", () => {
   test("counts by airport and hour, state and minute, route and day", () => {
     const hour = `LAS ${seconds("2001-01-02T10:00:00")}`;
     expect(models["dws.airport_hour"].get(hour)).toEqual([3, 2, 0, 92, 92 / 3, 61, 15, 429, 2]);
-    expect(models["dwa.state_minute"].get(`${seconds("2001-01-02T10:59:00")} NV`)).toEqual([2, 1, 15.5, 1]);
-    expect(models["dwa.state_minute"].get(`${seconds("2001-01-01T00:47:00")} `)).toEqual([1, 0, -5, 1]);
+    expect(models["dwa.state_minute"].get(`${seconds("2001-01-02T10:59:00")} NV`)).toEqual([2, 1, 15.5]);
+    expect(models["dwa.state_minute"].get(`${seconds("2001-01-01T00:47:00")} `)).toEqual([1, 0, -5]);
     expect(models["dwa.route_day"].get("LAS-OAK 2001-01-02")).toEqual([2, 1, 0.5, 15.5, 16, 15, 422, 111]);
   });
 
