@@ -14,6 +14,10 @@ import { type Kept, openKept } from "./gateway_token_fixture.ts";
 setDefaultTimeout(120_000);
 
 const CHROMIUM = ["chromium", "chromium-browser", "google-chrome"].flatMap((name) => Bun.which(name) ?? [])[0];
+if (CHROMIUM === undefined && process.env.WEIR_CHROMIUM === "required")
+  throw new Error(
+    "There is no Chromium here, and WEIR_CHROMIUM=required says that it must be tried. Install chromium.",
+  );
 if (CHROMIUM === undefined) console.log("skipped: tests/gateway_browser_test.ts, because there is no Chromium here");
 
 const REPORT_MS_MAX = 60_000;
