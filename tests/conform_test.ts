@@ -88,6 +88,8 @@ function isLeftover(record: ValueCase, reason: string): boolean {
   if (reason.startsWith("it is not JSON")) return true;
   if (NESTED.test(record.type)) return true;
   if (/Int/.test(record.type)) return json === '""' || /\d{39}/.test(json);
+  // In quotes it reads a second sign over.
+  if (/Float/.test(record.type)) return /^"[+-]{2}/.test(json);
   if (/Decimal\(76/.test(record.type)) return true;
   if (/Decimal/.test(record.type)) return json.startsWith('"') || /\.\d{21}|e-?\d\d/i.test(json);
   return false;
