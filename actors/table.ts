@@ -10,18 +10,9 @@
  *
  * @module
  */
-import {
-  type Commit,
-  crcOf,
-  Log,
-  LogFailed,
-  type Membership,
-  type Records,
-  type Warehouse,
-  type WarehouseFailed,
-} from "@weir/connectors";
+import { type Commit, crcOf, Log, LogFailed, type Membership, type Records, type Warehouse } from "@weir/connectors";
 import { Data, Deferred, Effect, Exit, Queue, Scope } from "effect";
-import { AWAY_RETRY } from "./away_retry.ts";
+import { AWAY_RETRY, whileAway } from "./away_retry.ts";
 import { type Part, partOf, type Slice } from "./batch.ts";
 import { type Intent, type LastRecord, type Range, tokenOf } from "./intent.ts";
 import { land, type Prepared, prepare, type SuspendView, type Target } from "./landing.ts";
@@ -66,13 +57,6 @@ class Fenced extends Data.TaggedError("Fenced")<{ readonly generation: number }>
 
 /** Restart policy of a table: a warehouse or log that is away is waited for, longer and longer. */
 const RESTART = { delayMsMin: 100, delayMsMax: 10_000, failuresMax: 1_000, windowMs: 3_600_000 };
-
-/** Repeats a look-up while the log or the warehouse is away. */
-const whileAway = <A, R>(lookUp: Effect.Effect<A, LogFailed | WarehouseFailed, R>) =>
-  Effect.retry(lookUp, {
-    while: (error) => (error._tag === "LogFailed" ? error.retriable : error.outcome !== "refused"),
-    schedule: AWAY_RETRY,
-  });
 
 /** What one incarnation holds beside its pure state. */
 interface Hands {

@@ -18,7 +18,7 @@ import { type Context, Hono } from "hono";
 import { z } from "zod";
 import type { Door, DoorEnv } from "./door.ts";
 import { answerOf, orRefuse, Refusal, refusalOf, refusalOfError } from "./errors.ts";
-import { readBody } from "./request_body.ts";
+import { readJsonBody } from "./json_body.ts";
 
 /** Bounds of the definitions in one request; the bytes are those of the body, with the data of dimensions in it. */
 export const DEFINITION_LIMITS = {
@@ -72,10 +72,9 @@ export function definitions(door: Door): Hono<DoorEnv> {
   app.get("/schemas", (c) => c.json(definitionSchemas()));
 
   app.post("/", async (c) => {
-    const body = definitionsBody.safeParse(await readJson(c.req.raw));
-    if (!body.success) throw refusalOfError(body.error);
-    const { dry_run: dryRun, allow_destructive: allowDestructive, base } = body.data;
-    const files = body.data.files.map(({ path, text, data }): DefinitionFile => {
+    const body = await readJsonBody(c.req.raw, definitionsBody, DEFINITION_LIMITS);
+    const { dry_run: dryRun, allow_destructive: allowDestructive, base } = body;
+    const files = body.files.map(({ path, text, data }): DefinitionFile => {
       return data === undefined ? { path, text } : { path, text, data: new Uint8Array(Buffer.from(data, "base64")) };
     });
     const author = c.get("caller")?.name ?? "";
@@ -156,26 +155,6 @@ function answerTo(applied: Applied, options: ApplyOptions) {
   return problem === undefined
     ? { status: 200, body: answer }
     : { status: problem.status, body: { error: problem.body, ...answer } };
-}
-
-async function readJson(request: Request): Promise<unknown> {
-  const type = (request.headers.get("content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();
-  if (type !== "application/json") {
-    throw new Refusal(
-      415,
-      "unsupported_media_type",
-      "Cannot read the body: it is not application/json.",
-      "Say Content-Type: application/json.",
-    );
-  }
-  const { bytesMax } = DEFINITION_LIMITS;
-  const bytes = await readBody(request, { sentBytesMax: bytesMax, bytesMax });
-  try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true }).decode(bytes));
-  } catch {
-    // Both calls throw for one reason only: the body is not what its type says.
-    throw new Refusal(400, "not_json", "Cannot read the body: it is not JSON in UTF-8.", "Send one JSON object.");
-  }
 }
 
 function described({ definition, entry }: Kept) {

@@ -1,5 +1,5 @@
 /**
- * Small JSON bodies: read within bounds, checked by a schema.
+ * JSON bodies: read within bounds, checked by a schema.
  *
  * Only `application/json` is read. A page of another origin cannot send that
  * type without asking first, and is told no.
@@ -10,20 +10,21 @@ import type { z } from "zod";
 import { Refusal, refusalOfError } from "./errors.ts";
 import { readBody } from "./request_body.ts";
 
-/** Bytes of a small body. */
-export const JSON_BYTES_MAX = 64 * 2 ** 10;
+/** Bytes of a body, unless its route says otherwise. */
+const JSON_BYTES_MAX = 64 * 2 ** 10;
 
 /** Reads a request's body as the schema describes it; throws a Refusal that points at what is wrong. */
 export async function readJsonBody<Schema extends z.ZodType>(
   request: Request,
   schema: Schema,
+  { bytesMax } = { bytesMax: JSON_BYTES_MAX },
 ): Promise<z.output<Schema>> {
   const type = (request.headers.get("content-type") ?? "").split(";", 1)[0]!.trim().toLowerCase();
   if (type !== "application/json") {
     const message = "Cannot read the body: it is not application/json.";
     throw new Refusal(415, "unsupported_media_type", message, "Say Content-Type: application/json.");
   }
-  const bytes = await readBody(request, { sentBytesMax: JSON_BYTES_MAX, bytesMax: JSON_BYTES_MAX });
+  const bytes = await readBody(request, { sentBytesMax: bytesMax, bytesMax });
   const parsed = schema.safeParse(jsonOf(bytes));
   if (parsed.success) return parsed.data;
   throw refusalOfError(parsed.error);

@@ -75,7 +75,8 @@ export const applyFiles = Effect.fnUntraced(function* (
 ): Applying<Applied> {
   const { planned, errors } = yield* planFiles(site.kept, files, again);
   const before = yield* catalogVersion();
-  const changes = yield* Effect.forEach(planned, ({ change }) => described(site, { planned, change }));
+  const after = keptAfter(site, planned);
+  const changes = yield* Effect.forEach(planned, ({ change }) => described(site, { after, change }));
   const conflicts = yield* conflictsIn(site, planned, options.base);
   const isBlocked = planned.some(({ change }) => isInTheWay(change, options));
   if (options.dryRun || errors.length > 0 || isBlocked || conflicts.length > 0)
@@ -90,15 +91,20 @@ function isInTheWay(change: Change, { allowDestructive }: ApplyOptions): boolean
   return change.kind === "refuse" || (change.kind === "rebuild" && change.isDestructive && !allowDestructive);
 }
 
+/** What would be in force after the plan. */
+function keptAfter({ kept }: Site, planned: readonly Planned[]): ReadonlyMap<string, Kept> {
+  const after = new Map<string, Kept>(kept);
+  for (const { change } of planned) {
+    const name = qualifiedName(change.definition);
+    after.set(name, { ...(after.get(name) as Kept), definition: change.definition });
+  }
+  return after;
+}
+
 const described = Effect.fnUntraced(function* (
   { kept }: Site,
-  { planned, change }: { planned: readonly Planned[]; change: Change },
+  { after, change }: { after: ReadonlyMap<string, Kept>; change: Change },
 ): Applying<AppliedChange> {
-  const after = new Map<string, Kept>(kept);
-  for (const { change: other } of planned) {
-    const name = qualifiedName(other.definition);
-    after.set(name, { ...(after.get(name) as Kept), definition: other.definition });
-  }
   const dependents = change.kind === "same" ? [] : dependentsOf(after, qualifiedName(change.definition));
   const isFilled = change.kind === "create" || change.kind === "rebuild";
   const { definition } = change;

@@ -25,23 +25,14 @@ import {
   stateTable,
 } from "@weir/sql";
 import { Effect } from "effect";
+import { whileAway } from "../away_retry.ts";
 import { atRest } from "../owners.ts";
 import { snapshotOf, takeSnapshot } from "./backfill.ts";
 import { backfillAll, finish, retire, sourcesOf } from "./build_end.ts";
 import { showDimension } from "./dimension_change.ts";
 import { type Entry, enter, nameOf } from "./entries.ts";
 import { held, type Kept } from "./in_force.ts";
-import {
-  type Builder,
-  type Built,
-  dropAll,
-  dropBuilt,
-  isFollowed,
-  remember,
-  type Site,
-  tableOf,
-  whileAway,
-} from "./site.ts";
+import { type Builder, type Built, dropAll, dropBuilt, isFollowed, remember, type Site, tableOf } from "./site.ts";
 import { rebuildTable, type SourceChange, startSource } from "./source_change.ts";
 
 /** A source's next version and the one that it replaces. */

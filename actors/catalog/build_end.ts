@@ -23,7 +23,7 @@ import {
   type Model,
 } from "@weir/sql";
 import { Effect } from "effect";
-import { AWAY_RETRY } from "../away_retry.ts";
+import { AWAY_RETRY, whileAway } from "../away_retry.ts";
 import { atRest } from "../owners.ts";
 import { dropSnapshot, runBackfill, snapshotOf } from "./backfill.ts";
 import type { Plot } from "./build.ts";
@@ -40,7 +40,6 @@ import {
   remember,
   type Site,
   tableOf,
-  whileAway,
 } from "./site.ts";
 import { dropStrays, physicalTables } from "./strays.ts";
 import { modelOfView } from "./suspend.ts";

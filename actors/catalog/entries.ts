@@ -11,7 +11,7 @@
 import { Warehouse, type WarehouseFailed } from "@weir/connectors";
 import { literal } from "@weir/sql";
 import { Effect } from "effect";
-import { AWAY_RETRY } from "../away_retry.ts";
+import { whileAway } from "../away_retry.ts";
 import { ONCE_SETTINGS } from "../once_settings.ts";
 import { NUMBERS } from "../read_settings.ts";
 
@@ -112,7 +112,7 @@ export const enter = Effect.fnUntraced(function* (entries: readonly Entry[]) {
       insert_deduplication_token: `definition:${token}`,
     },
   });
-  yield* Effect.retry(insert, { while: ({ outcome }) => outcome !== "refused", schedule: AWAY_RETRY });
+  yield* whileAway(insert);
 });
 
 function plain(entry: Entry): Entry {

@@ -40,6 +40,7 @@ import {
   functionIn,
   isDefinitionError,
   sourceIn,
+  type Wording,
 } from "./read.ts";
 
 /** A definition in force, with its entry. */
@@ -145,13 +146,20 @@ export const modelOf = (kept: ReadonlyMap<string, Kept>, { file, text }: Pick<Ke
     (draft) => plannedOver(kept, draft),
   );
 
-function plannedOver(kept: ReadonlyMap<string, Kept>, draft: ModelDraft) {
-  const knownFunctions = new Set(allOf(kept, "function").map(({ definition }) => definition.name));
+/** Plans a draft over definitions by name. */
+export function plannedOver(
+  definitions: ReadonlyMap<string, Pick<Kept, "definition" | "version">>,
+  draft: ModelDraft,
+  wording?: Wording,
+): Effect.Effect<Model, DefinitionError | WarehouseFailed, Warehouse> {
+  const knownFunctions = new Set(
+    [...definitions.values()].flatMap(({ definition }) => (definition.kind === "function" ? [definition.name] : [])),
+  );
   const known = (name: string) => {
-    const found = kept.get(name);
+    const found = definitions.get(name);
     return found === undefined ? undefined : readableOf(found);
   };
-  return converse(() => planModel(draft, known, { knownFunctions }));
+  return converse(() => planModel(draft, known, { knownFunctions }), wording);
 }
 
 /** Keeps what is read; what cannot be read is noted as broken. */

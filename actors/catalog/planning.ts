@@ -19,7 +19,6 @@ import {
   DefinitionError,
   FOLDERS,
   type Folder,
-  type Model,
   type ModelDraft,
   modelError,
   orderModels,
@@ -27,7 +26,6 @@ import {
   planApiChange,
   planDimensionChange,
   planFunctionChange,
-  planModel,
   planModelChange,
   planSource,
   probeOver,
@@ -36,17 +34,8 @@ import {
 } from "@weir/sql";
 import { Effect, type Scope } from "effect";
 import { nextVersions } from "./entries.ts";
-import { allOf, fileOf, held, type Kept, readableOf, readsOf } from "./in_force.ts";
-import {
-  apiIn,
-  attempt,
-  converse,
-  type DefinitionFile,
-  dimensionIn,
-  functionIn,
-  isDefinitionError,
-  sourceIn,
-} from "./read.ts";
+import { allOf, fileOf, held, type Kept, plannedOver, readableOf, readsOf } from "./in_force.ts";
+import { apiIn, attempt, type DefinitionFile, dimensionIn, functionIn, isDefinitionError, sourceIn } from "./read.ts";
 import { StandIns } from "./stand_ins.ts";
 
 /** One change, with the file that asks for it. */
@@ -226,7 +215,7 @@ const planModelFile = Effect.fnUntraced(function* (
   const below = [...draft.reads, ...readBefore].find((read) => touched.has(read));
   if (!isAsked && !isMeant && below === undefined) return;
   const isSame = before?.text === file.text && !isMeant && below === undefined;
-  const model = isSame ? before.definition : yield* planned(sketch, draft);
+  const model = isSame ? before.definition : yield* plannedOver(after, draft, sketch.standIns);
   // Its functions are known only once it is planned.
   const called = model.functions.map((one) => `functions.${one}`).find((one) => touched.has(one));
   const wanted = { definition: model, text: file.text, digest: "", nextVersion: sketch.nextVersionOf(name) };
@@ -244,21 +233,6 @@ function overSuspended(draft: ModelDraft, feeds: string): DefinitionError {
   const hint = `Correct ${feeds}, or make it anew with weir resume ${feeds}, then apply this.`;
   return modelError(draft, at, `${feeds}, which it reads, is suspended`, hint);
 }
-
-const planned = (
-  sketch: Sketch,
-  draft: ModelDraft,
-): Effect.Effect<Model, DefinitionError | WarehouseFailed, Warehouse> => {
-  const { after, standIns } = sketch;
-  const knownFunctions = new Set(
-    [...after.values()].flatMap(({ definition }) => (definition.kind === "function" ? [definition.name] : [])),
-  );
-  const known = (name: string) => {
-    const found = after.get(name);
-    return found === undefined ? undefined : readableOf(found);
-  };
-  return converse(() => planModel(draft, known, { knownFunctions }), standIns);
-};
 
 const planApiFile = Effect.fnUntraced(function* (sketch: Sketch, file: DefinitionFile) {
   const definition = yield* apiIn(file);

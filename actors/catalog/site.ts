@@ -3,10 +3,9 @@
  *
  * @module
  */
-import { type LogFailed, Warehouse, WarehouseFailed } from "@weir/connectors";
+import { type LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import { type Definition, type DefinitionError, fillView, type Model, stateTable } from "@weir/sql";
 import { Data, Effect, type Semaphore } from "effect";
-import { AWAY_RETRY } from "../away_retry.ts";
 import type { OwnerNeeds, Owners } from "../owners.ts";
 import { type BackfillProgress, dropSnapshot, snapshotOf } from "./backfill.ts";
 import { type Entry, nameOf } from "./entries.ts";
@@ -65,10 +64,3 @@ export const dropBuilt = Effect.fnUntraced(function* (
   yield* dropSnapshot(snapshotOf(table));
   yield* command("admin", `DROP TABLE IF EXISTS ${table} SYNC`);
 });
-
-/** Repeats, while the warehouse is away, what can be repeated; for what must happen once begun. */
-export const whileAway = <A, E, R>(work: Effect.Effect<A, E, R>) =>
-  Effect.retry(work, {
-    while: (failed) => failed instanceof WarehouseFailed && failed.outcome !== "refused",
-    schedule: AWAY_RETRY,
-  });

@@ -20,13 +20,7 @@ import {
 import { Effect } from "effect";
 import { startProcess, temporaryFolder, until } from "../door_process.ts";
 import { audit, load, median, probe, quantile, settled, sourceOnly, storedRows, writeFlights } from "./flights_load.ts";
-import type { Figure } from "./main.ts";
-
-interface How {
-  readonly seconds: number;
-  readonly minutes: number;
-  readonly say: (text: string) => void;
-}
+import type { Figure, How } from "./main.ts";
 
 const ROWS = 3_000_000;
 const PARTITIONS = 4;

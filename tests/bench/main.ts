@@ -7,6 +7,13 @@ import { parseArgs } from "node:util";
 import { ingest } from "./ingest.ts";
 import { models } from "./models.ts";
 
+/** How a bench is run, and who hears what it does. */
+export interface How {
+  readonly seconds: number;
+  readonly minutes: number;
+  readonly say: (text: string) => void;
+}
+
 /** One measured figure, with what was aimed at. */
 export interface Figure {
   readonly name: string;

@@ -16,13 +16,7 @@ import { projectDir } from "@weir/flights";
 import { Effect } from "effect";
 import { type DoorProcess, startProcess, temporaryFolder, until } from "../door_process.ts";
 import { audit, load, loadOf, median, probe, quantile, settled, storedRows, writeFlights } from "./flights_load.ts";
-import type { Figure } from "./main.ts";
-
-interface How {
-  readonly seconds: number;
-  readonly minutes: number;
-  readonly say: (text: string) => void;
-}
+import type { Figure, How } from "./main.ts";
 
 interface Run {
   readonly door: DoorProcess;
