@@ -132,6 +132,19 @@ export interface Membership {
   readonly released: (partitions: readonly number[]) => Effect.Effect<void>;
 }
 
+/** A copy of the log that has begun: it will hold what was durable then, and nothing later. */
+export interface LogCopy {
+  /** Resolves once the copy is whole. */
+  readonly finish: Effect.Effect<CopiedLog, LogFailed>;
+}
+
+/** The file of a whole copy. */
+export interface CopiedLog {
+  readonly bytes: number;
+  /** In hex. */
+  readonly sha256: string;
+}
+
 /** Where every event waits, durable and in order per partition. */
 export class Log extends Context.Service<
   Log,
@@ -156,5 +169,12 @@ export class Log extends Context.Service<
       readonly group: string;
       readonly topic: string;
     }) => Effect.Effect<readonly Commit[], LogFailed>;
+    /** Bytes that the log takes on the disk of this machine; undefined where it is kept by others. */
+    readonly diskBytes: Effect.Effect<number | undefined>;
+    /**
+     * Begins a copy of everything, records and commits, as of this moment, into a new file that the same kind of log can
+     * be opened on. LogFailed("invalid") where the log is kept by others, who also back it up.
+     */
+    readonly copy: (file: string) => Effect.Effect<LogCopy, LogFailed, Scope.Scope>;
   }
 >()("weir/connectors/Log") {}

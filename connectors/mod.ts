@@ -7,12 +7,15 @@
  *
  * @module
  */
+export * from "./backup_folder.ts";
 export { clickHouseWarehouse } from "./clickhouse/client.ts";
 export { type ClickHouseConnection, ClickHouseUrlInvalid, externalConnection } from "./clickhouse/connection.ts";
 export { type EmbeddedClickHouse, type EmbeddedOptions, embeddedClickHouse } from "./clickhouse/embedded.ts";
 export { ClickHouseStartFailed } from "./clickhouse/start_failed.ts";
+export { checkDataDirectory, DATA_FORMAT, DataDirectoryRefused, stampDataDirectory } from "./data_directory.ts";
 export * from "./log.ts";
 export * from "./murmur2.ts";
 export * from "./records.ts";
+export { sha256Of } from "./sha256.ts";
 export { type SqliteLogOptions, sqliteLog } from "./sqlite_log/mod.ts";
 export * from "./warehouse.ts";

@@ -65,15 +65,19 @@ AS SELECT * FROM ${stateTable(source, version)}
 COMMENT ${literal(source.doc)}`;
 }
 
+/** The databases of a warehouse: the layers, Weir's own tables, the tables and views behind the layers. */
+export const WAREHOUSE_DATABASES = [...LAYERS, "weir", "weir_state"] as const;
+
+/** Creates the databases. */
+export const createDatabases = (): readonly string[] =>
+  WAREHOUSE_DATABASES.map((name) => `CREATE DATABASE IF NOT EXISTS ${name} ENGINE = Atomic`);
+
 /** Everything of Weir's own, to be created at every start: databases, catalog, ledger, quarantine. */
 export function createWeirTables(): readonly string[] {
-  const databases = [...LAYERS, "weir", "weir_state"].map(
-    (name) => `CREATE DATABASE IF NOT EXISTS ${name} ENGINE = Atomic`,
-  );
   const window = String(DEDUPLICATION_WINDOW_PARTS);
   const tables = weirTables
     .replaceAll(/^--.*$/gm, "")
     .replaceAll("{window}", window)
     .split(/;[ \t]*$/m);
-  return [...databases, ...tables.map((statement) => statement.trim()).filter((statement) => statement !== "")];
+  return [...createDatabases(), ...tables.map((statement) => statement.trim()).filter((statement) => statement !== "")];
 }

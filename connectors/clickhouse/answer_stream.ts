@@ -88,6 +88,7 @@ export interface ExceptionGuard {
 /** A guard for one answer; without a tag everything is rows. */
 export function exceptionGuard(tag: string | undefined): ExceptionGuard {
   const marker = Buffer.from(`__exception__\r\n${tag}\r\n`);
+  const block = Buffer.concat([Buffer.from("\r\n"), marker]);
   let held: Uint8Array = new Uint8Array();
   let failed: Buffer | undefined;
   const push = (bytes: Uint8Array): Uint8Array => {
@@ -106,7 +107,7 @@ export function exceptionGuard(tag: string | undefined): ExceptionGuard {
       // The line break before the block is the block's.
       return all.subarray(0, at >= 2 && all[at - 2] === 13 && all[at - 1] === 10 ? at - 2 : at);
     }
-    const keep = overlap(all, marker);
+    const keep = overlap(all, { block, marker });
     held = all.subarray(all.byteLength - keep);
     return all.subarray(0, all.byteLength - keep);
   };
@@ -121,12 +122,13 @@ export function exceptionGuard(tag: string | undefined): ExceptionGuard {
     : { push, rest, failure };
 }
 
-/** Length of the end of `bytes` that may be the beginning of the block (its line break included). */
-function overlap(bytes: Buffer, marker: Buffer): number {
-  const block = Buffer.concat([Buffer.from("\r\n"), marker]);
-  for (let length = Math.min(block.byteLength + 1, bytes.byteLength); length > 0; length--) {
-    const end = bytes.subarray(bytes.byteLength - length);
-    if (block.subarray(0, length).equals(end) || marker.subarray(0, length).equals(end)) return length;
+/** Length of the end of `bytes` that may be the beginning of the block (`block` begins with its line break). */
+function overlap(bytes: Buffer, { block, marker }: { readonly block: Buffer; readonly marker: Buffer }): number {
+  const tail = bytes.subarray(Math.max(0, bytes.byteLength - block.byteLength));
+  for (let from = 0; from < tail.byteLength; from++) {
+    const rest = tail.subarray(from);
+    if (tail[from] === 13 && block.subarray(0, rest.byteLength).equals(rest)) return rest.byteLength;
+    if (tail[from] === marker[0] && marker.subarray(0, rest.byteLength).equals(rest)) return rest.byteLength;
   }
   return 0;
 }

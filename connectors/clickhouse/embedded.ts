@@ -27,6 +27,8 @@ import { ClickHouseStartFailed } from "./start_failed.ts";
 export interface EmbeddedOptions {
   /** Holds `clickhouse/`, `backups/`, `clickhouse.xml` and `clickhouse_passwords.json`. */
   readonly dataDir: string;
+  /** Where BACKUP may write and RESTORE may read; `backups` in the data directory by default. */
+  readonly backupsDir?: string;
   /** Taken if it is free. */
   readonly portHint?: number;
   /** How long another process's lock on the data is waited for. */
@@ -124,7 +126,7 @@ function prepare(options: EmbeddedOptions, warnings: string[]): Prepared {
   const memoryBytes = machineMemoryBytes();
   const xml = engineConfig({
     configPath,
-    backupsPath: join(dataDir, "backups/"),
+    backupsPath: join(options.backupsDir ?? join(dataDir, "backups"), "/"),
     passwordHashes: passwordHashes(passwords),
     memoryBytes,
     limits: readerLimits(memoryBytes),

@@ -49,7 +49,7 @@ CREATE TABLE member_commit (
 `;
 
 /** Opens the file for the one writer; makes its tables when it is new. */
-export function openForWriting({ file, pagesMax }: OpenCall): Database {
+export function openForWriting({ file, pagesMax }: Pick<OpenCall, "file"> & Partial<OpenCall>): Database {
   const db = new Database(file, { create: true });
   try {
     db.run(`PRAGMA busy_timeout = ${BUSY_MS_MAX}`);

@@ -10,14 +10,16 @@
  *
  * @module
  */
+import { statSync } from "node:fs";
 import { join } from "node:path";
 import { Effect, Layer, Queue } from "effect";
+import { upgradeDataDirectory } from "../data_directory.ts";
 import {
   type AppendReceipt,
   type Commit,
   type KeyReused,
   Log,
-  type LogFailed,
+  LogFailed,
   type Membership,
   type MembershipEvent,
   type OffsetGap,
@@ -30,6 +32,7 @@ import {
 import type { Records } from "../records.ts";
 import { Appends } from "./appends.ts";
 import { Catalog, invalid, unknownTopic } from "./catalog.ts";
+import { copyLog } from "./copy.ts";
 import { Groups } from "./groups.ts";
 import { Link } from "./link.ts";
 import { lockDirectory } from "./lock.ts";
@@ -54,6 +57,7 @@ export const sqliteLog = (options: SqliteLogOptions): Layer.Layer<Log, LogFailed
 
 /** The parts of an open log; the tests reach them to crash a Worker. */
 export interface SqliteLogParts {
+  readonly file: string;
   readonly catalog: Catalog;
   readonly writer: Link<WriterCalls>;
   readonly reader: Link<ReaderCalls>;
@@ -65,6 +69,7 @@ export interface SqliteLogParts {
 /** Opens the log until the scope closes. */
 export const openSqliteLog = Effect.fn("openSqliteLog")(function* (options: SqliteLogOptions) {
   yield* lockDirectory(options.dir);
+  yield* Effect.try({ try: () => upgradeDataDirectory(options.dir), catch: refused });
   const open: OpenCall = {
     file: join(options.dir, "log.db"),
     retentionEveryMs: options.retentionEveryMs ?? RETENTION_EVERY_MS,
@@ -102,8 +107,11 @@ export const openSqliteLog = Effect.fn("openSqliteLog")(function* (options: Sqli
       appends.close(() => resume(Effect.void));
     }).pipe(Effect.interruptible, Effect.timeoutOption(FLUSH_MS_MAX)),
   );
-  return { catalog, writer, reader, appends, reads, groups } satisfies SqliteLogParts;
+  return { file: open.file, catalog, writer, reader, appends, reads, groups } satisfies SqliteLogParts;
 });
+
+const refused = (cause: unknown) =>
+  new LogFailed({ reason: "invalid", message: (cause as Error).message, retriable: false, cause });
 
 const started = <C extends WriterCalls | ReaderCalls>(link: Link<C>) =>
   Effect.acquireRelease(
@@ -112,6 +120,11 @@ const started = <C extends WriterCalls | ReaderCalls>(link: Link<C>) =>
     ),
     () => Effect.callback<void>((resume) => link.close(() => resume(Effect.void))),
   );
+
+/** The file, and what was written since it was last tidied. */
+function diskBytes(file: string): number {
+  return [file, `${file}-wal`].reduce((sum, path) => sum + (statSync(path, { throwIfNoEntry: false })?.size ?? 0), 0);
+}
 
 /** The service over open parts. */
 export function serviceOf(parts: SqliteLogParts): Log["Service"] {
@@ -127,6 +140,8 @@ export function serviceOf(parts: SqliteLogParts): Log["Service"] {
     join: (group, topic) => joinGroup(parts, group, topic),
     commit: (of, commits) => commit(parts, of, commits),
     committed: (of) => committed(parts, of),
+    diskBytes: Effect.sync(() => diskBytes(parts.file)),
+    copy: (to) => copyLog(parts.writer, { file: parts.file, to }),
   };
 }
 

@@ -118,6 +118,8 @@ export interface WriterCalls {
   readonly nextGeneration: Call<undefined, number>;
   readonly committed: Call<{ group: string; topicId: string }, readonly StoredCommit[]>;
   readonly retain: Call<undefined, undefined>;
+  /** Whether the WAL may grow without bound for a while: a copy reads beside it. */
+  readonly keepWal: Call<boolean, undefined>;
   readonly close: Call<undefined, undefined>;
 }
 
@@ -132,6 +134,12 @@ export interface ReaderCalls {
   readonly read: Call<{ key: number; offset: number; recordsMax: number; bytesMax: number }, ReadAnswer>;
   readonly close: Call<undefined, undefined>;
 }
+
+/** What the copying Worker says, in this order. */
+export type CopyNotice =
+  | { readonly kind: "begun" }
+  | { readonly kind: "copied"; readonly bytes: number; readonly sha256: string }
+  | { readonly kind: "failed"; readonly failure: Failure };
 
 /** Partitions whose oldest records were removed: `[key, earliest]` each. */
 export interface Trimmed {

@@ -25,6 +25,7 @@ type Name = keyof WriterCalls;
 let store: Store;
 let opened: OpenCall;
 let bytesSinceCheck = 0;
+let isWalKept = false;
 let retaining: ReturnType<typeof setTimeout> | undefined;
 
 self.onmessage = ({ data: [id, name, ask] }: MessageEvent<[number, Name, never]>) => {
@@ -54,6 +55,9 @@ function perform(name: Name, ask: never): unknown {
       return store.nextGeneration();
     case "committed":
       return store.committed(ask);
+    case "keepWal":
+      isWalKept = ask;
+      return undefined;
     case "retain":
       return retainNow();
     case "close":
@@ -72,7 +76,7 @@ function open(call: OpenCall): unknown {
 function commit(group: GroupCommit): unknown {
   const committed = store.commitGroup(group, Date.now());
   bytesSinceCheck += group.bytes.length;
-  if (bytesSinceCheck > WAL_CHECK_BYTES) boundWal();
+  if (bytesSinceCheck > WAL_CHECK_BYTES && !isWalKept) boundWal();
   return committed;
 }
 

@@ -91,6 +91,8 @@ export class FakeLog {
       commit: (of, commits) =>
         call(() => Effect.sync(() => this.#commit(machine, { generation: of.generation, commits }))),
       committed: () => call(() => Effect.sync(() => [...this.commits.values()])),
+      diskBytes: Effect.succeed(undefined),
+      copy: () => Effect.die("the simulation makes no backups"),
     };
   }
 

@@ -1,0 +1,50 @@
+/**
+ * The copying Worker: the whole log as of one moment, into a file of its own.
+ *
+ *   [file, to] ──▶ read transaction begun ──▶ `begun` ──▶ every table copied ──▶ `copied` | `failed`
+ *
+ * The transaction is SQLite's snapshot: appends and retention go on beside it,
+ * and nothing of them is in the copy. Source: https://sqlite.org/isolation.html
+ *
+ * @module
+ */
+import { Database } from "bun:sqlite";
+import { statSync } from "node:fs";
+import { sha256Of } from "../sha256.ts";
+import { failureOf, openForWriting } from "./file.ts";
+import type { CopyNotice } from "./protocol.ts";
+
+declare const self: Worker;
+
+self.onmessage = ({ data: { file, to } }: MessageEvent<{ file: string; to: string }>) => {
+  try {
+    copy(file, to);
+    say({ kind: "copied", bytes: statSync(to).size, sha256: sha256Of(to) });
+  } catch (error) {
+    say({ kind: "failed", failure: failureOf(error, "copy the log") });
+  }
+};
+
+const say = (notice: CopyNotice) => self.postMessage(notice);
+
+function copy(file: string, to: string): void {
+  // With the tables, the page size and the version of every log.
+  openForWriting({ file: to }).close(true);
+  const db = new Database(file, { readwrite: true });
+  try {
+    db.query("ATTACH ? AS copy").run(to);
+    db.run("BEGIN");
+    const tables = db.query<{ name: string }, []>("SELECT name FROM main.sqlite_schema WHERE type = 'table'").all();
+    say({ kind: "begun" });
+    for (const { name } of tables) {
+      db.run(`DELETE FROM copy."${name}"`);
+      db.run(`INSERT INTO copy."${name}" SELECT * FROM main."${name}"`);
+    }
+    db.run("COMMIT");
+    db.run("DETACH copy");
+  } finally {
+    db.close();
+  }
+  // The last connection to it: what the copy wrote beside the file moves into it.
+  openForWriting({ file: to }).close(true);
+}
