@@ -7,6 +7,7 @@
  * @module
  */
 
+export { type BackupFailures, Backups } from "./backup.ts";
 export * from "./catalog/apply.ts";
 export type { BackfillProgress } from "./catalog/backfill.ts";
 export * from "./catalog/catalog.ts";
@@ -17,10 +18,13 @@ export { BuildFailed } from "./catalog/site.ts";
 export * from "./intent.ts";
 export * from "./landing.ts";
 export * from "./ledger.ts";
-export type { RunningSource } from "./owners.ts";
+export { groupOf, type RunningSource } from "./owners.ts";
 export * from "./partition.ts";
+export { type PlatformOptions, platformLayer } from "./platform.ts";
 export * from "./position.ts";
+export * from "./quarantine/mod.ts";
 export * from "./refusals.ts";
+export { restoreWarehouse } from "./restore.ts";
 export * from "./runtime/actor.ts";
 export * from "./runtime/registry.ts";
 export * from "./table.ts";

@@ -86,7 +86,7 @@ export interface Owners {
 }
 
 /** The consumer group whose commits hold a source's positions and intents. */
-const groupOf = ({ source }: AppliedSource) => `weir.${source.layer}.${source.name}`;
+export const groupOf = ({ source }: AppliedSource) => `weir.${source.layer}.${source.name}`;
 
 /** Makes sure that table, view and topic are as the catalog says, then starts the owner. */
 export const bringUp = Effect.fnUntraced(function* (owners: Owners, applied: AppliedSource) {

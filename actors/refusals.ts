@@ -16,7 +16,8 @@ import { insertQuarantine, type QuarantineRow } from "./warehouse_ledger.ts";
 /** Rows and bytes that wait at most. */
 const WAITING_ROWS_MAX = 2_000;
 const WAITING_BYTES_MAX = 8 * 2 ** 20;
-const FLUSH_EVERY_MS = 1_000;
+/** How often what waits is written. */
+export const REFUSALS_EVERY_MS = 1_000;
 /** Of one refused event, kept bytes. */
 const REFUSED_RAW_BYTES_MAX = 64 * 2 ** 10;
 
@@ -41,9 +42,11 @@ export class Refusals extends Context.Service<
   }
 >()("weir/actors/Refusals") {}
 
-/** Refusals flushed into the warehouse every second. */
-export const refusalsLayer: Layer.Layer<Refusals, never, Warehouse> = Layer.effect(
-  Refusals,
+/** Refusals flushed into the warehouse every second, or as often as a test wants to see them. */
+export const refusalsEvery = (flushEveryMs: number): Layer.Layer<Refusals, never, Warehouse> =>
+  Layer.effect(Refusals, refusals(flushEveryMs));
+
+const refusals = (flushEveryMs: number) =>
   Effect.gen(function* () {
     const warehouse = yield* Warehouse;
     let waiting: QuarantineRow[] = [];
@@ -61,9 +64,9 @@ export const refusalsLayer: Layer.Layer<Refusals, never, Warehouse> = Layer.effe
         }),
       );
     });
-    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(FLUSH_EVERY_MS), flush)));
+    yield* Effect.forkScoped(Effect.forever(Effect.andThen(Effect.sleep(flushEveryMs), flush)));
     yield* Effect.addFinalizer(() => flush);
-    return {
+    return Refusals.of({
       dropped: () => dropped,
       offer: (event) => {
         if (waiting.length >= WAITING_ROWS_MAX || bytes >= WAITING_BYTES_MAX) {
@@ -76,6 +79,5 @@ export const refusalsLayer: Layer.Layer<Refusals, never, Warehouse> = Layer.effe
         waiting.push({ ...event, raw, rawBytes: event.raw.length, epoch: 0, partition: -1, offset: -1 });
         return true;
       },
-    };
-  }),
-);
+    });
+  });

@@ -7,7 +7,7 @@ import { describe, expect, test } from "bun:test";
 import { type Insert, Warehouse, WarehouseFailed } from "@weir/connectors";
 import { Effect, Logger } from "effect";
 import { TestClock } from "effect/testing";
-import { Refusals, type RefusedEvent, refusalsLayer } from "./refusals.ts";
+import { REFUSALS_EVERY_MS, Refusals, type RefusedEvent, refusalsEvery } from "./refusals.ts";
 
 const ROWS_MAX = 2_000;
 const BYTES_MAX = 8 * 2 ** 20;
@@ -34,7 +34,7 @@ function run<A>(
   const warehouse = { insert } as unknown as Warehouse["Service"];
   return Effect.runPromise(
     program(inserts).pipe(
-      Effect.provide(refusalsLayer),
+      Effect.provide(refusalsEvery(REFUSALS_EVERY_MS)),
       Effect.provideService(Warehouse, warehouse),
       Effect.provide(TestClock.layer()),
       Effect.provide(Logger.layer([])),
@@ -77,6 +77,7 @@ describe("Refusals", () => {
     );
     expect(rowsOf(inserts[0])).toEqual([
       {
+        id: expect.stringMatching(/^flight\.door\.[0-9a-f]{16}$/),
         source: "flight",
         topic: "flight",
         epoch: 0,

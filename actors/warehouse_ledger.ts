@@ -22,9 +22,10 @@ const PARTS_PER_BATCH = 100;
 const SETTINGS = { ...ONCE_SETTINGS, input_format_parallel_parsing: 0 } as const;
 
 const QUARANTINE = `INSERT INTO weir.quarantine
-SELECT source, topic, epoch, partition, offset, column, reason, base64Decode(raw), raw_bytes,
+(id, source, topic, epoch, partition, offset, column, reason, raw, raw_bytes, event_at, quarantined_at)
+SELECT id, source, topic, epoch, partition, offset, column, reason, base64Decode(raw), raw_bytes,
        fromUnixTimestamp64Milli(event_ms, 'UTC'), now64(3, 'UTC')
-FROM input('source String, topic String, epoch UInt32, partition Int32, offset Int64, column String, reason String, raw String, raw_bytes UInt64, event_ms Int64')
+FROM input('id String, source String, topic String, epoch UInt32, partition Int32, offset Int64, column String, reason String, raw String, raw_bytes UInt64, event_ms Int64')
 FORMAT JSONEachRow`;
 
 /** One row of the quarantine as it is inserted; the door's refusals have partition and offset -1. */
@@ -42,13 +43,13 @@ export const insertQuarantine = (
   token: string,
   rows: readonly QuarantineRow[],
 ): Effect.Effect<void, WarehouseFailed> => {
-  const lines = rows.map(({ source, topic, epoch, partition, offset, column, reason, raw, rawBytes, timestampMs }) => {
-    const bytes = raw ?? new Uint8Array(0);
-    const text = Buffer.from(bytes.subarray(0, RAW_BYTES_MAX)).toString("base64");
-    const event_ms = Math.trunc(timestampMs);
-    return Buffer.from(
-      `${JSON.stringify({ source, topic, epoch, partition, offset, column, reason, raw: text, raw_bytes: rawBytes ?? bytes.length, event_ms })}\n`,
-    );
+  const lines = rows.map((row) => {
+    const { source, topic, epoch, partition, offset, column, reason, rawBytes, timestampMs } = row;
+    const bytes = row.raw ?? new Uint8Array(0);
+    const raw = Buffer.from(bytes.subarray(0, RAW_BYTES_MAX)).toString("base64");
+    const place = { id: idOf(row), source, topic, epoch, partition, offset };
+    const event = { raw, raw_bytes: rawBytes ?? bytes.length, event_ms: Math.trunc(timestampMs) };
+    return Buffer.from(`${JSON.stringify({ ...place, column, reason, ...event })}\n`);
   });
   return Effect.asVoid(
     warehouse.insert({
@@ -58,6 +59,12 @@ export const insertQuarantine = (
     }),
   );
 };
+
+/** A row's name, safe in addresses: where its record lies, or a random one if the door refused it. */
+function idOf({ source, epoch, partition, offset }: QuarantineRow): string {
+  if (offset >= 0) return `${source}.${epoch}.${partition}.${offset}`;
+  return `${source}.door.${Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString("hex")}`;
+}
 
 const BATCH =
   "INSERT INTO weir.batch (statement, token, epoch, catalog, ranges, stored, duplicate, quarantined) FORMAT JSONEachRow";

@@ -97,6 +97,7 @@ describe("createWeirTables()", () => {
       ["TABLE", "weir.batch"],
       ["TABLE", "weir.position"],
       ["TABLE", "weir.quarantine"],
+      ["TABLE", "weir.quarantine_action"],
       ["TABLE", "weir.token"],
     ]);
   });
@@ -121,7 +122,7 @@ describe("every table", () => {
     const tables = [...createWeirTables(), createStateTable(SOURCE, 1)].filter((text) =>
       /ENGINE = \w*MergeTree/.test(text),
     );
-    expect(tables.length).toBe(7);
+    expect(tables.length).toBe(8);
     for (const table of tables)
       expect(table).toMatch(
         new RegExp(`SETTINGS .*non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW_PARTS}\\b`),

@@ -87,6 +87,27 @@ ENGINE = MergeTree PARTITION BY toYYYYMM(quarantined_at) ORDER BY (source, quara
 TTL toDateTime(quarantined_at) + INTERVAL 90 DAY
 SETTINGS non_replicated_deduplication_window = {window};
 
+-- Rows have a name: the record's place in the log (flight.1.0.5 is source, epoch, partition, offset), a random one if the door refused
+-- the event. Rows that are older than the column get theirs when they are read.
+ALTER TABLE weir.quarantine ADD COLUMN IF NOT EXISTS id String DEFAULT
+  if(offset >= 0, concat(source, '.', toString(epoch), '.', toString(partition), '.', toString(offset)),
+     concat(source, '.door.', lower(hex(sipHash64(event_at, column, reason, raw)))));
+
+-- What people did with rows of the quarantine. Rows are only added, and outlive those that they speak of.
+CREATE TABLE IF NOT EXISTS weir.quarantine_action
+(
+  id String COMMENT 'of the row in weir.quarantine',
+  action LowCardinality(String) COMMENT 'announced (its replay was begun), replayed (it is in the log again) or dropped',
+  topic LowCardinality(String) COMMENT 'id of the topic, new whenever it is created anew',
+  partition Int32,
+  offset Int64 COMMENT 'replayed: its new place, announced: its new place is not before this one',
+  author String COMMENT 'name of the token that did it',
+  at DateTime64(3, 'UTC')
+)
+ENGINE = MergeTree PARTITION BY toYYYYMM(at) ORDER BY (id, at)
+TTL toDateTime(at) + INTERVAL 120 DAY
+SETTINGS non_replicated_deduplication_window = {window};
+
 -- Tokens of the door: a row when one is created, another when it is revoked. Rows are only added. What is kept of a token is its
 -- sha256: 256 random bits need no slower hash.
 CREATE TABLE IF NOT EXISTS weir.token

@@ -11,10 +11,10 @@
  */
 import type { Log, LogFailed, WarehouseFailed, Warehouse as WarehousePort } from "@weir/connectors";
 import { Warehouse } from "@weir/connectors";
-import { type Api, createModelView, createWeirTables, type DefinitionError, type Model } from "@weir/sql";
+import { type Api, asksClock, createModelView, createWeirTables, type DefinitionError, type Model } from "@weir/sql";
 import { Clock, Context, Effect, Layer, Semaphore } from "effect";
 import type { Ledger } from "../ledger.ts";
-import { bringUp, drainAll, type Owners, type RunningSource } from "../owners.ts";
+import { atRest, bringUp, drainAll, type Owners, type RunningSource } from "../owners.ts";
 import { Registry } from "../runtime/registry.ts";
 import { Visible } from "../visible.ts";
 import { type Applied, type ApplyOptions, type Asked, applyFiles } from "./apply.ts";
@@ -41,6 +41,8 @@ export class Sources extends Context.Service<
     /** The source of that name, if it is being landed here. */
     readonly get: (name: string) => RunningSource | undefined;
     readonly all: () => readonly RunningSource[];
+    /** Runs `work` while nothing is announced and not finished, of any source; then landing goes on. */
+    readonly atRest: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | LogFailed, R>;
     /** Finishes what is announced and stops reading; for a clean stop. */
     readonly drain: Effect.Effect<void>;
   }
@@ -69,6 +71,8 @@ export class Catalog extends Context.Service<
     readonly apis: () => readonly LiveApi[];
     /** Suspended models that rows of a source do not reach. */
     readonly suspendedAbove: (source: string) => readonly string[];
+    /** Runs `work` while nothing is being built and no definition changes. */
+    readonly unchanged: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ChangeFailures, R>;
     /** Backfills under way. */
     readonly backfills: () => readonly BackfillProgress[];
   }
@@ -121,7 +125,7 @@ export const catalogLayer = (
       const lastMs = new Map<string, number>();
       const look = Effect.andThen(Effect.exit(goOnBuilding(state)), refreshDue(state, lastMs));
       yield* Effect.forkIn(Effect.forever(Effect.delay(one.withPermits(1)(look), LOOK_EVERY)), scope);
-      const changing = <A, E>(work: Effect.Effect<A, E, Needs>) =>
+      const changing: Changing = (work) =>
         work.pipe(
           Effect.ensuring(Effect.sync(() => publishApis(state))),
           one.withPermits(1),
@@ -132,12 +136,15 @@ export const catalogLayer = (
         visible,
         get: (name) => owners.serving.get(name),
         all: () => [...owners.serving.values()],
+        atRest: (work) =>
+          Effect.suspend(() => atRest(owners, [...owners.running.keys()], work)).pipe(Effect.provideContext(context)),
         drain: Effect.suspend(() => drainAll(owners)),
       }).pipe(Context.add(Catalog, serviceOf(state, changing)));
     }),
   );
 
-type Changing = <A, E>(work: Effect.Effect<A, E, Needs>) => Effect.Effect<A, E>;
+/** Runs one change of the catalog at a time. */
+type Changing = <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Needs>>;
 
 function serviceOf(state: State, changing: Changing): Catalog["Service"] {
   const { owners, holdings, kept, progress } = state;
@@ -155,6 +162,7 @@ function serviceOf(state: State, changing: Changing): Catalog["Service"] {
       allOf(kept, "model")
         .filter(({ entry }) => entry.state === "suspended" && sourcesBehind(kept, nameOf(entry)).includes(source))
         .map(({ entry }) => nameOf(entry)),
+    unchanged: (work) => changing(Effect.andThen(nothingBuilt(state), work)),
     backfills: () => [...progress.values()],
   };
 }
@@ -231,6 +239,14 @@ const goOnBuilding = Effect.fnUntraced(function* (state: State): Effect.fn.Retur
   }
 });
 
+/** Goes on with what was cut off; fails if it has to wait. */
+const nothingBuilt = Effect.fnUntraced(function* (state: State): Effect.fn.Return<void, ChangeFailures, Needs> {
+  yield* goOnBuilding(state);
+  const open = allOf(state.kept, "model").find(({ entry }) => entry.state === "building");
+  if (open === undefined) return;
+  return yield* new BuildFailed({ name: nameOf(open.entry), message: "it is not finished yet; try again in a moment" });
+});
+
 /** Asks the SELECTs of dimensions again that are due; one that fails is tried again next time. */
 const refreshDue = Effect.fnUntraced(function* ({ kept }: State, lastMs: Map<string, number>) {
   const nowMs = yield* Clock.currentTimeMillis;
@@ -247,7 +263,8 @@ function publishApis(state: State): void {
   const { kept } = state;
   state.apis = new Map(
     allOf(kept, "api").map(({ definition: api }) => {
-      const changesByItself = api.reads.some((name) => isRefreshed(kept, name));
+      // A SELECT that asks for the time answers anew though nothing was committed.
+      const changesByItself = asksClock(api.sql) || api.reads.some((name) => isRefreshed(kept, name));
       const sources = sourcesBehind(kept, `api.${api.id}`).map((name) => `ods.${name}`);
       return [api.id, { api, sources: changesByItself ? undefined : sources }];
     }),

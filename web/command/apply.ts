@@ -10,10 +10,9 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { z } from "zod";
 import type { Config } from "../config.ts";
-import { readProject } from "../project.ts";
-import { ask, ClientFailed, type Refused } from "./client.ts";
+import { readBase, readProject, writeBase } from "../project.ts";
+import { ask, ClientFailed, linesOf, type Refused } from "./client.ts";
 
 /** How definitions are applied. */
 export interface ApplyHow {
@@ -51,8 +50,6 @@ interface ApplyAnswer {
   readonly catalog: number;
   readonly done: boolean;
 }
-
-const BASE = z.object({ catalog: z.int().min(0) });
 
 /** `weir plan` and `weir apply`: the project's files go to the door, which says or does what changes. */
 export async function apply(config: Config, how: ApplyHow): Promise<number> {
@@ -122,16 +119,6 @@ function showProgress(all: readonly Progress[]): void {
     return `${name} ${bar} ${rows.toLocaleString("en")} of ${rows_total.toLocaleString("en")} rows`;
   });
   process.stderr.write(`\r\x1b[K${shown.join("  ").slice(0, (process.stderr.columns ?? 120) - 1)}`);
-}
-
-async function* linesOf(response: Response): AsyncGenerator<string> {
-  const decoder = new TextDecoder();
-  let rest = "";
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
-    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
-    rest = lines.pop() ?? "";
-    yield* lines;
-  }
 }
 
 function printPlan({ changes, errors, conflicts, done }: ApplyAnswer, isExplained: boolean): void {
@@ -214,19 +201,4 @@ export async function pull(config: Config): Promise<number> {
   writeBase(dir, Math.max(0, ...definitions.map(({ catalog }) => catalog)));
   console.log(written === 0 ? "nothing has changed" : `${written} files written`);
   return 0;
-}
-
-const basePath = (dir: string) => join(dir, ".weir", "catalog.json");
-
-/** The catalog that this folder last pulled or applied; undefined when it never did. */
-function readBase(dir: string): number | undefined {
-  if (!existsSync(basePath(dir))) return undefined;
-  const parsed = BASE.safeParse(JSON.parse(readFileSync(basePath(dir), "utf8")));
-  if (!parsed.success) throw new ClientFailed(`Cannot read '${basePath(dir)}'. Remove it, then run weir pull.`);
-  return parsed.data.catalog;
-}
-
-function writeBase(dir: string, catalog: number): void {
-  mkdirSync(dirname(basePath(dir)), { recursive: true });
-  writeFileSync(basePath(dir), `${JSON.stringify({ catalog })}\n`);
 }

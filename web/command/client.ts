@@ -6,14 +6,25 @@
 import { type Config, clientEnvironment } from "../config.ts";
 import { readDoorFile } from "../secrets.ts";
 
-/** The door could not be asked, or refused; the message says what to do. */
+/** The door could not be asked, or refused; the message says what to do. `at` is what the door says of the place. */
 export class ClientFailed extends Error {
   override readonly name = "ClientFailed";
+  readonly at: unknown;
+
+  constructor(message: string, at?: unknown) {
+    super(message);
+    this.at = at;
+  }
 }
 
 /** An answer that is an error. */
 export interface Refused {
-  readonly error: { readonly message: string; readonly hint: string };
+  readonly error: { readonly message: string; readonly hint: string; readonly at?: unknown };
+}
+
+/** The address of the door, if one is known. */
+export function doorUrl({ dataDir }: Config): string | undefined {
+  return clientEnvironment().url ?? readDoorFile(dataDir)?.url;
 }
 
 /** Sends a request to the door that `WEIR_URL` names, or that runs on the data directory. */
@@ -35,14 +46,32 @@ export async function ask(config: Config, path: string, init: RequestInit): Prom
   }
 }
 
-/** `weir sql`: the answer goes to stdout as it comes. */
-export async function sql(config: Config, { text, format }: { text: string; format: string }): Promise<number> {
-  const query = text === "" ? await Bun.stdin.text() : text;
-  const response = await ask(config, `/v1/sql?format=${encodeURIComponent(format)}`, { method: "POST", body: query });
-  if (!response.ok) {
-    const { error } = (await response.json()) as Refused;
-    throw new ClientFailed(`${error.message} ${error.hint}`);
+/** Sends a request and reads its JSON answer; throws ClientFailed with what the door says. */
+export async function askJson<A>(config: Config, path: string, init: RequestInit = {}): Promise<A> {
+  const response = await ask(config, path, init);
+  const body = (await response.json()) as A & Partial<Refused>;
+  if (response.ok) return body;
+  throw refused(body as Refused);
+}
+
+/** Sends a JSON body and reads the JSON answer. */
+export function postJson<A>(config: Config, path: string, body: object): Promise<A> {
+  const headers = { "content-type": "application/json" };
+  return askJson<A>(config, path, { method: "POST", headers, body: JSON.stringify(body) });
+}
+
+/** The door's refusal as a failure of the command. */
+export function refused({ error }: Refused): ClientFailed {
+  return new ClientFailed(`${error.message} ${error.hint}`, error.at);
+}
+
+/** The lines of a streamed answer as they come; an end in the middle of one is the stream's own failure. */
+export async function* linesOf(response: Response): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = "";
+  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) {
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split("\n");
+    rest = lines.pop() ?? "";
+    yield* lines;
   }
-  for await (const chunk of response.body as unknown as AsyncIterable<Uint8Array>) await Bun.write(Bun.stdout, chunk);
-  return 0;
 }

@@ -5,22 +5,21 @@
  *
  * @module
  */
-import { Catalog, Refusals, Sources } from "@weir/actors";
-import { Log, type LogFailed, Warehouse } from "@weir/connectors";
-import { qualifiedName } from "@weir/sql";
+import { checkDataDirectory, DataDirectoryRefused, type LogFailed } from "@weir/connectors";
 import { Cause, Effect, Exit, type Layer, ManagedRuntime } from "effect";
+import { applyReport, problemLine } from "../apply_report.ts";
 import type { Config } from "../config.ts";
 import { Counters } from "../counters.ts";
 import type { Door } from "../door.ts";
 import { app } from "../mod.ts";
+import { type Parts, partsOfDoor } from "../parts.ts";
 import { readProject } from "../project.ts";
 import { adminToken, removeDoorFile, ticketKey, writeDoorFile } from "../secrets.ts";
 import { stderrLogger } from "../stderr_logger.ts";
 import { keepTokens } from "../token_rows.ts";
 import { Tokens } from "../tokens.ts";
 
-/** The parts of a running platform. */
-export type Parts = Log | Warehouse | Sources | Catalog | Refusals;
+export type { Parts } from "../parts.ts";
 
 /** A door that is open. */
 export interface RunningDoor {
@@ -51,19 +50,13 @@ export async function startDoor(
   const token = tokenOf(config);
   const runtime = ManagedRuntime.make(parts);
   try {
-    const services = await runtime.runPromise(
-      Effect.gen(function* () {
-        const [log, warehouse, refusals] = [yield* Log, yield* Warehouse, yield* Refusals];
-        return { log, warehouse, refusals, sources: yield* Sources, catalog: yield* Catalog };
-      }),
-    );
+    const services = await runtime.runPromise(partsOfDoor);
     const tokens = new Tokens([{ token, caller: { name: "admin", scopes: ["admin"] } }], {
       ticketKey: ticketKey(config.dataDir),
     });
     const closing = new AbortController();
     const door: Door = {
       ...services,
-      apis: { get: services.catalog.api, all: services.catalog.apis },
       closing: closing.signal,
       tokens,
       counters: new Counters(),
@@ -99,8 +92,10 @@ function isLoopback(host: string): boolean {
 
 function tokenOf({ dataDir }: Config): string {
   try {
+    checkDataDirectory(dataDir);
     return adminToken(dataDir);
   } catch (error) {
+    if (error instanceof DataDirectoryRefused) throw new StartFailed(error.message);
     throw new StartFailed(
       `Cannot use the data directory '${dataDir}': ${messageOf(error)}. Name another one with --data.`,
     );
@@ -129,30 +124,15 @@ function serve({ host, port }: Config, door: Door) {
 
 /** Applies the project unless that would be destructive or impossible; then it says so and serves what is there. */
 async function applyProject(door: Door, projectDir: string, warn: (message: string) => void): Promise<void> {
+  const place = { dir: projectDir, from: process.cwd() };
   const exit = await door.run(
     door.catalog.apply(readProject(projectDir), { author: "start", dryRun: false, allowDestructive: false }),
   );
-  if (!Exit.isSuccess(exit)) {
-    const why = messageOf(Cause.squash(exit.cause));
-    if (door.sources.all().length === 0) throw new StartFailed(why);
-    warn(`The project was not applied; what was applied before is served. ${why}`);
-    return;
-  }
-  const { changes, errors, conflicts, done } = exit.value;
-  if (done) return;
-  for (const error of errors) warn(error.message);
-  for (const { name, author, catalog } of conflicts)
-    warn(
-      `${name}: not applied, because '${author}' changed it (catalog ${catalog}). Run weir pull, or weir apply --force.`,
-    );
-  for (const { change } of changes) {
-    const name = qualifiedName(change.definition);
-    if (change.kind === "refuse") warn(`${name}: Cannot apply: ${change.reason}. ${change.hint}`);
-    if (change.kind === "rebuild" && change.isDestructive)
-      warn(
-        `${name}: not applied, because it ${change.notes.join(", ")}. Run \`weir apply --allow-destructive\` if that is meant.`,
-      );
-  }
+  const problems = Exit.isSuccess(exit)
+    ? applyReport(exit.value, place).problems
+    : [problemLine(Cause.squash(exit.cause), place)];
+  if (problems.length === 0) return;
+  for (const problem of problems) warn(problem);
   if (door.sources.all().length === 0)
     throw new StartFailed(`Cannot start: nothing of '${projectDir}' could be applied, and nothing was applied before.`);
   warn("The project was not applied; what was applied before is served.");

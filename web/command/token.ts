@@ -5,19 +5,9 @@
  *
  * @module
  */
-import type { Config } from "../config.ts";
-import { ask, ClientFailed, type Refused } from "./client.ts";
-
-/** What the command was told beside its verb. */
-export interface TokenFlags {
-  readonly name?: string | undefined;
-  readonly scope?: readonly string[] | undefined;
-  readonly expires?: string | undefined;
-  readonly origin?: readonly string[] | undefined;
-  /** `tenant=a`: a parameter of APIs that the token fixes; named again, it is an array. */
-  readonly param?: readonly string[] | undefined;
-  readonly isJson: boolean;
-}
+import { Argument, Command, Flag } from "effect/cli";
+import { askJson, ClientFailed, postJson } from "./client.ts";
+import { answering, jsonFlag, textFlag, textsFlag } from "./root.ts";
 
 interface Shown {
   readonly id: string;
@@ -30,58 +20,70 @@ interface Shown {
 }
 
 const PATH = "/v1/admin/tokens";
-const USAGE =
-  'Say weir token create --name N --scope S [--expires "30 days"], weir token list, or weir token revoke ID.';
 
-/** Runs `weir token <verb>`. */
-export async function token(config: Config, [verb, id]: readonly string[], flags: TokenFlags): Promise<number> {
-  switch (verb) {
-    case "create":
-      return create(config, flags);
-    case "list":
-      return list(config, flags);
-    case "revoke":
-      if (id === undefined) throw new ClientFailed("Say which: weir token revoke ID. weir token list shows the ids.");
-      return revoke(config, id, flags);
-    default:
-      throw new ClientFailed(USAGE);
-  }
-}
+const createFlags = {
+  name: Flag.String("name").pipe(Flag.withMetavar("NAME"), Flag.withDescription("what people know it by")),
+  scope: textsFlag("scope", {
+    metavar: "SCOPE",
+    doc: "what it may do: ingest:sale, api:sales_day, sql:read, sql:dwa, admin",
+    min: 1,
+  }),
+  expires: textFlag("expires", { metavar: "TIME", doc: 'how long it is valid, such as "30 days" (for ever)' }),
+  origin: textsFlag("origin", { metavar: "URL", doc: "pages of this origin may use it: https://app.example.com" }),
+  param: textsFlag("param", { metavar: "NAME=VALUE", doc: "a parameter of APIs that it fixes: tenant=a" }),
+  json: jsonFlag,
+};
 
-async function create(config: Config, { name, scope, expires, origin, param, isJson }: TokenFlags): Promise<number> {
-  if (name === undefined || scope === undefined) throw new ClientFailed(USAGE);
-  const body = { name, scopes: scope, expires_in: expires, origins: origin, fixed_params: paramsOf(param) };
-  const headers = { "content-type": "application/json" };
-  const made = await answer<Shown & { readonly token: string }>(config, PATH, {
-    ...{ method: "POST", headers, body: JSON.stringify(body) },
-  });
-  if (isJson) console.log(JSON.stringify(made));
-  else {
-    console.error(`${line(made)}\nIt is shown this once:`);
-    console.log(made.token);
-  }
-  return 0;
-}
+/** `weir token create`; the token alone is on stdout, so that scripts can take it. */
+const create = Command.make("create", createFlags, ({ name, scope, expires, origin, param, json }) =>
+  answering({}, async (config) => {
+    const fixed = { origins: origin, fixed_params: paramsOf(param) };
+    const body = { name, scopes: scope, expires_in: expires, ...fixed };
+    const made = await postJson<Shown & { readonly token: string }>(config, PATH, body);
+    if (json) console.log(JSON.stringify(made));
+    else {
+      console.error(`${line(made)}\nIt is shown this once:`);
+      console.log(made.token);
+    }
+    return 0;
+  }),
+).pipe(
+  Command.withDescription("Make a token; it is shown once"),
+  Command.withExamples([
+    { command: 'weir token create --name shop --scope ingest:sale --expires "90 days"' },
+    { command: "weir token create --name dashboard --scope api:sales_day --origin https://dash.example.com" },
+  ]),
+);
 
-async function list(config: Config, { isJson }: TokenFlags): Promise<number> {
-  const { tokens } = await answer<{ readonly tokens: readonly Shown[] }>(config, PATH, {});
-  if (isJson) console.log(JSON.stringify({ tokens }));
-  else for (const shown of tokens) console.log(line(shown));
-  return 0;
-}
+/** `weir token list`. */
+const list = Command.make("list", { json: jsonFlag }, ({ json }) =>
+  answering({}, async (config) => {
+    const { tokens } = await askJson<{ readonly tokens: readonly Shown[] }>(config, PATH);
+    if (json) console.log(JSON.stringify({ tokens }));
+    else for (const shown of tokens) console.log(line(shown));
+    return 0;
+  }),
+).pipe(Command.withDescription("List the tokens that are in force"));
 
-async function revoke(config: Config, id: string, { isJson }: TokenFlags): Promise<number> {
-  const done = await answer<object>(config, `${PATH}/${encodeURIComponent(id)}`, { method: "DELETE" });
-  console.log(isJson ? JSON.stringify(done) : `${id} is revoked`);
-  return 0;
-}
+const idArgument = Argument.String("id").pipe(Argument.withDescription("its id, as weir token list shows it"));
 
-async function answer<A>(config: Config, path: string, init: RequestInit): Promise<A> {
-  const response = await ask(config, path, init);
-  const body = (await response.json()) as A & Partial<Refused>;
-  if (response.ok) return body;
-  throw new ClientFailed(`${body.error?.message} ${body.error?.hint}`);
-}
+/** `weir token revoke`. */
+const revoke = Command.make("revoke", { id: idArgument, json: jsonFlag }, ({ id, json }) =>
+  answering({}, async (config) => {
+    const done = await askJson<object>(config, `${PATH}/${encodeURIComponent(id)}`, { method: "DELETE" });
+    console.log(json ? JSON.stringify(done) : `${id} is revoked`);
+    return 0;
+  }),
+).pipe(
+  Command.withDescription("Revoke a token: it is refused at once"),
+  Command.withExamples([{ command: "weir token revoke 5f0e2b9c7a1d4e63" }]),
+);
+
+/** `weir token`. */
+export const tokenCommand = Command.make("token").pipe(
+  Command.withDescription("Who may come in: create, list and revoke tokens"),
+  Command.withSubcommands([create, list, revoke]),
+);
 
 function paramsOf(params: readonly string[] = []): Record<string, string | string[]> {
   const texts = new Map<string, string[]>();
