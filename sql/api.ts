@@ -10,7 +10,7 @@
  * @module
  */
 import { z } from "zod";
-import { tokenize } from "./definition/tokens.ts";
+import { meaning, tokenize } from "./definition/tokens.ts";
 import { checkParam, expectation, type ParamBounds, type ParamTexts, type ParamType, readParamType } from "./param.ts";
 
 /** One parameter of an API. */
@@ -22,6 +22,8 @@ export interface ApiParam extends ParamBounds {
   readonly required: boolean;
   /** What is meant when it is left out, as a client would send it; undefined: null, or nothing if required. */
   readonly default: ParamTexts | undefined;
+  /** A value to try it with, if the author named one. */
+  readonly example?: ParamTexts | undefined;
   readonly doc: string;
 }
 
@@ -110,10 +112,13 @@ export function probeQuery(api: Api): BoundQuery {
 
 /** Any value that the parameter takes. */
 function sampleOf(param: ApiParam): string | null {
-  const type = readParamType(param.type);
-  const texts = param.default ?? sampleTexts(type, param);
-  const checked = checkParam(type, texts, param);
+  const checked = checkParam(readParamType(param.type), exampleTexts(param), param);
   return checked.ok ? checked.value : null;
+}
+
+/** What to send to try it: what the author names, the default, or any text that the parameter takes. */
+export function exampleTexts(param: ApiParam): ParamTexts {
+  return param.example ?? param.default ?? sampleTexts(readParamType(param.type), param);
 }
 
 const SAMPLES: Readonly<Record<string, string>> = {
@@ -140,6 +145,18 @@ export interface Placeholder {
   readonly start: number;
   readonly typeStart: number;
   readonly end: number;
+}
+
+/** The column to whose values a parameter is compared (`state = {state:String}`, `id IN {ids:…}`); undefined if to none. */
+export function comparedColumn({ sql }: Pick<Api, "sql">, param: string): string | undefined {
+  const tokens = tokenize(sql);
+  for (const { name, start } of placeholdersIn(sql)) {
+    const at = tokens.findIndex((token) => token.start === start);
+    const [column, operator] = [tokens[at - 2], tokens[at - 1]];
+    if (name !== param || column === undefined || !/^(?:=|IN)$/i.test(operator!.text)) continue;
+    if (column.kind === "word" || column.kind === "quoted") return meaning(column);
+  }
+  return undefined;
 }
 
 /** Finds the parameters of a SELECT in its order, repeated ones too; strings and comments are not looked into. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { type Api, apiQuery, paramHint, paramsSchema, probeQuery } from "./api.ts";
+import { type Api, apiQuery, comparedColumn, exampleTexts, paramHint, paramsSchema, probeQuery } from "./api.ts";
 import { readApi } from "./definition/api_definition.ts";
 
 const apiOf = (type: string, options = "{}"): Api =>
@@ -158,5 +158,30 @@ describe("apiQuery() and probeQuery()", () => {
       sql: `DESCRIBE (\nSELECT {x:${type}}, {x:${type}}\n)`,
       params: params as Record<string, string>,
     });
+  });
+});
+
+describe("exampleTexts()", () => {
+  test.each([
+    ["String", "{ example: CA, default: TX }", ["CA"]],
+    ["String", "{ default: TX }", ["TX"]],
+    ["UInt8", "{ min: 3 }", ["3"]],
+    ["Array(UInt8)", "{ example: [1, 2] }", ["1", "2"]],
+    ["Enum8('a' = 1)", "{}", ["a"]],
+  ])("of %s with %s", (type, options, expected) => {
+    expect(exampleTexts(apiOf(type, options).params[0]!)).toEqual(expected);
+  });
+});
+
+describe("comparedColumn()", () => {
+  test.each([
+    ["SELECT 1 FROM dwf.a WHERE b = {x:String}", "b"],
+    ["SELECT 1 FROM dwf.a AS t WHERE t.`b c` = {x:String}", "b c"],
+    ["SELECT 1 FROM dwf.a WHERE b in {x:Array(String)}", "b"],
+    ["SELECT {x:String} FROM dwf.a WHERE b = {x:String}", "b"],
+    ["SELECT 1 FROM dwf.a WHERE b < {x:String} AND f(c) = {x:String}", undefined],
+    ["SELECT 1 FROM dwf.a WHERE b = {y:String} LIMIT {x:UInt8}", undefined],
+  ])("in %s", (sql, expected) => {
+    expect(comparedColumn({ sql }, "x")).toBe(expected);
   });
 });

@@ -8,18 +8,13 @@
  * @module
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
+import { chromiumFor, startChromium } from "./browser_fixture.ts";
 import { temporaryFolder, until } from "./door_process.ts";
 import { type Kept, openKept } from "./gateway_token_fixture.ts";
 
 setDefaultTimeout(120_000);
 
-const CHROMIUM = ["chromium", "chromium-browser", "google-chrome"].flatMap((name) => Bun.which(name) ?? [])[0];
-if (CHROMIUM === undefined && process.env.WEIR_CHROMIUM === "required")
-  throw new Error(
-    "There is no Chromium here, and WEIR_CHROMIUM=required says that it must be tried. Install chromium.",
-  );
-if (CHROMIUM === undefined) console.log("skipped: tests/gateway_browser_test.ts, because there is no Chromium here");
-
+const CHROMIUM = chromiumFor("tests/gateway_browser_test.ts");
 const REPORT_MS_MAX = 60_000;
 
 /** What a page says of each thing that it tried. */
@@ -78,21 +73,12 @@ function openPage() {
     /** Opens the page in a browser of its own; answers what it says. */
     visit: async (things: object): Promise<Report> => {
       asked = JSON.stringify(things);
-      const profile = temporaryFolder("browser");
-      const flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-dev-shm-usage"];
-      const browser = Bun.spawn(
-        [CHROMIUM!, ...flags, `--user-data-dir=${profile.path}`, `http://localhost:${server.port}/`],
-        {
-          ...{ stdout: "ignore", stderr: "ignore" },
-        },
-      );
+      const browser = startChromium(CHROMIUM!, { flags: [], address: `http://localhost:${server.port}/` });
       try {
         const late = Bun.sleep(REPORT_MS_MAX).then(() => Promise.reject(new Error("The page said nothing.")));
         return await Promise.race([report.promise, late]);
       } finally {
-        browser.kill();
-        await browser.exited;
-        profile.remove();
+        await browser.close();
       }
     },
     close: () => server.stop(true),

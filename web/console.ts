@@ -1,10 +1,11 @@
 /**
- * The console: the page that a browser gets at `/`, built when it is first asked for.
+ * The console: the pages that a browser gets, built when one is first asked for.
  *
- *   GET / (Accept: text/html) ──▶ page      GET /console/<file> ──▶ its script, style and icon
+ *   GET / · /sql · /docs (Accept: text/html) ──▶ page      GET /console/<file> ──▶ its scripts, styles and icon
  *
- * What must hold: the page loads and calls nothing but this door (its policy
- * says so), runs no inline script, and shows inside no other page.
+ * What must hold: a page loads and calls nothing but this door (its policy says
+ * so), runs no inline script, and shows inside no other page. Pages are for
+ * everybody; what they show needs the token that they ask for.
  *
  * @module
  */
@@ -15,7 +16,9 @@ import { Refusal } from "./errors.ts";
 import { SECURITY_HEADERS } from "./guard.ts";
 import { statesOutline } from "./states_outline.ts";
 
-const PAGE = fileURLToPath(new URL("console/page.html", import.meta.url));
+/** Files of the pages, by path: flights as they land, the SQL editor, the API documents. */
+const PAGES = { "/": "page", "/sql": "sql", "/docs": "docs" } as const;
+type PagePath = keyof typeof PAGES;
 /** Below `/`, where the page's files are. */
 const FOLDER = "/console/";
 const PAGE_POLICY = [
@@ -37,25 +40,27 @@ interface BuiltFile {
   readonly gzipped: Uint8Array<ArrayBuffer>;
 }
 
-/** The page and its files, by name. */
+/** The pages by path, and their files by name. */
 export interface BuiltConsole {
-  readonly page: BuiltFile;
+  readonly pages: Readonly<Record<PagePath, BuiltFile>>;
   readonly files: ReadonlyMap<string, BuiltFile>;
 }
 
-/** The routes of the page. */
+/** The routes of the pages. */
 export function consolePage(): Hono<DoorEnv> {
   const app = new Hono<DoorEnv>();
 
-  app.get("/", async (c) => {
-    if (!wantsHtml(c.req.header("accept"))) {
-      const hint = "Open it in a browser, or ask /v1/api, /v1/sql or /healthz.";
-      throw new Refusal(404, "not_found", "Cannot find that: `/` is a page for browsers.", hint);
-    }
-    const { page } = await built();
-    const headers = { ...SECURITY_HEADERS, "content-security-policy": PAGE_POLICY, vary: "accept, accept-encoding" };
-    return served(page, { headers, encodings: c.req.header("accept-encoding") });
-  });
+  for (const path of Object.keys(PAGES) as PagePath[]) {
+    app.get(path, async (c) => {
+      if (!wantsHtml(c.req.header("accept"))) {
+        const hint = "Open it in a browser, or ask /v1/api, /v1/sql or /v1/openapi.json.";
+        throw new Refusal(404, "not_found", `Cannot find that: \`${path}\` is a page for browsers.`, hint);
+      }
+      const { pages } = await built();
+      const headers = { ...SECURITY_HEADERS, "content-security-policy": PAGE_POLICY, vary: "accept, accept-encoding" };
+      return served(pages[path], { headers, encodings: c.req.header("accept-encoding") });
+    });
+  }
 
   app.get("/console/:file", async (c) => {
     const file = (await built()).files.get(c.req.param("file"));
@@ -93,12 +98,13 @@ function built(): Promise<BuiltConsole> {
   return building;
 }
 
-/** Builds page, script and style in memory. */
+/** Builds pages, scripts and styles in memory; what several pages use is one file. */
 export async function buildConsole(): Promise<BuiltConsole> {
   const { outputs } = await Bun.build({
-    entrypoints: [PAGE],
+    entrypoints: Object.values(PAGES).map((name) => fileURLToPath(new URL(`console/${name}.html`, import.meta.url))),
     target: "browser",
     minify: true,
+    splitting: true,
     publicPath: FOLDER,
     naming: { entry: "[name]-[hash].[ext]", chunk: "[name]-[hash].[ext]", asset: "[name]-[hash].[ext]" },
     define: { "process.env.NODE_ENV": '"production"', STATES_OUTLINE: JSON.stringify(await statesOutline()) },
@@ -108,7 +114,10 @@ export async function buildConsole(): Promise<BuiltConsole> {
     const bytes = new Uint8Array(await output.arrayBuffer());
     files.set(output.path.split("/").at(-1)!, { type: output.type, bytes, gzipped: Bun.gzipSync(bytes) });
   }
-  const [name, page] = [...files].find(([file]) => file.endsWith(".html"))!;
-  files.delete(name);
-  return { page, files };
+  const pages = Object.entries(PAGES).map(([path, name]) => {
+    const [file, page] = [...files].find(([file]) => file.startsWith(`${name}-`) && file.endsWith(".html"))!;
+    files.delete(file);
+    return [path, page];
+  });
+  return { pages: Object.fromEntries(pages), files };
 }

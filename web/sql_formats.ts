@@ -24,6 +24,8 @@ export interface Format {
 export const FORMATS: Readonly<Record<string, Format>> = {
   json: { engine: "JSONEachRowWithProgress", type: "application/json", isFramed: true },
   ndjson: { engine: "JSONEachRow", type: "application/x-ndjson" },
+  /** Names, types, then one array a row: what shows a table while it arrives needs no more. */
+  compact: { engine: "JSONCompactEachRowWithNamesAndTypes", type: "application/x-ndjson" },
   csv: { engine: "CSVWithNames", type: "text/csv", file: "answer.csv" },
   parquet: { engine: "Parquet", type: "application/vnd.apache.parquet", file: "answer.parquet" },
   arrow: { engine: "ArrowStream", type: "application/vnd.apache.arrow.stream", file: "answer.arrows" },

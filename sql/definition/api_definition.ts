@@ -24,6 +24,10 @@ const paramOptions = z.strictObject({
     .union([scalar, z.null(), z.array(scalar)], "Write a value, or a list of values for an Array")
     .optional()
     .describe("What is meant when a request leaves the parameter out; without it the parameter is required."),
+  example: z
+    .union([scalar, z.array(scalar)], "Write a value, or a list of values for an Array")
+    .optional()
+    .describe("A value to try the API with, for its documents; the default by default."),
   min: scalar.optional().describe("The smallest value taken."),
   max: scalar.optional().describe("The largest value taken."),
   values: z.array(scalar).min(1).max(1_000).optional().describe("The only values taken."),
@@ -142,13 +146,16 @@ function paramOf(cut: CutFile, param: Param): ApiParam {
   }
   const bounds = { min, max };
   const values = options.values?.map((value) => checkedText(cut, param, { option: "values", value, bounds }));
-  const standard = defaultOf(cut, param, { ...bounds, values });
+  const [standard, example] = (["default", "example"] as const).map((option) =>
+    textsOf(cut, param, { option, bounds: { ...bounds, values } }),
+  );
   const isOptional = "default" in options || (type.nullable && type.kind !== "array");
   return {
     name,
     type: type.text,
     required: !isOptional,
     default: standard,
+    example,
     ...bounds,
     values,
     doc: options.doc ?? "",
@@ -157,29 +164,34 @@ function paramOf(cut: CutFile, param: Param): ApiParam {
 
 type Bounds = Pick<ApiParam, "min" | "max" | "values">;
 
-function defaultOf(cut: CutFile, param: Param, bounds: Bounds): ParamTexts | undefined {
+/** A default or an example, as a request would send it. */
+function textsOf(
+  cut: CutFile,
+  param: Param,
+  { option, bounds }: { option: "default" | "example"; bounds: Bounds },
+): ParamTexts | undefined {
   const { name, type, options } = param;
-  const value = options.default;
+  const value = options[option];
   if (value === undefined) return undefined;
-  const place = placeOf(cut, ["params", name, "default"]);
+  const place = placeOf(cut, ["params", name, option]);
   if (value === null) {
     if (type.nullable && type.kind !== "array") return undefined;
-    throw wrong(place, `the default of ${quoted(name)} is empty`, `Write a value, or make the type Nullable.`);
+    throw wrong(place, `the ${option} of ${quoted(name)} is empty`, `Write a value, or make the type Nullable.`);
   }
   const list = Array.isArray(value);
   if (list !== (type.kind === "array")) {
-    const problem = `the default of ${quoted(name)} is ${list ? "a list" : "one value"} and its type ${type.text}`;
+    const problem = `the ${option} of ${quoted(name)} is ${list ? "a list" : "one value"} and its type ${type.text}`;
     throw wrong(place, problem, list ? "Write one value." : "Write a list, for example [1, 2].");
   }
   const texts = list
-    ? value.map((one) => checkedText(cut, param, { option: "default", value: one, bounds }))
-    : [checkedText(cut, param, { option: "default", value, bounds })];
+    ? value.map((one) => checkedText(cut, param, { option, value: one, bounds }))
+    : [checkedText(cut, param, { option, value, bounds })];
   // One text that begins like JSON would be read as a whole array.
   return list && texts.length < 2 ? [JSON.stringify(texts)] : texts;
 }
 
 interface Written {
-  readonly option: "default" | "min" | "max" | "values";
+  readonly option: "default" | "example" | "min" | "max" | "values";
   readonly value: z.output<typeof scalar>;
   readonly bounds?: Bounds;
 }
@@ -195,7 +207,8 @@ function checkedText(cut: CutFile, { name, type }: Param, { option, value, bound
   const text = plainText(value);
   const checked = checkParam(item, [text], bounds);
   if (checked.ok) return text;
-  const hint = option === "default" ? "Write a value that a request could send." : `Write a value of ${item.plain}.`;
+  const isSent = option === "default" || option === "example";
+  const hint = isSent ? "Write a value that a request could send." : `Write a value of ${item.plain}.`;
   throw wrong(place, `${option} ${quoted(text)} of ${quoted(name)} ${checked.reason}`, hint);
 }
 

@@ -256,6 +256,12 @@ describe("readApi()", () => {
       "4:16 default 'many' of 'x' is not a whole number. → Write a value that a request could send.",
     ],
     [
+      "with an example above max",
+      X,
+      "{ x: { example: 9, max: 8 } }",
+      "4:16 example '9' of 'x' is above 8. → Write a value that a request could send.",
+    ],
+    [
       "with an empty default",
       X,
       "{ x: { default: } }",
@@ -304,7 +310,7 @@ describe("readApi()", () => {
   test("names an unknown option, and those that there are", () => {
     const message = wrong(() => read(X, "{ x: { maximum: 3 } }"));
     expect(message).toBe(
-      "4:16 Cannot use 'params.x.maximum' here: there is no such option. → Use one of: default, min, max, values, doc.",
+      "4:16 Cannot use 'params.x.maximum' here: there is no such option. → Use one of: default, example, min, max, values, doc.",
     );
   });
 

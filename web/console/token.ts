@@ -18,12 +18,19 @@ export function tokenIn(fragment: string): string | undefined {
   return token !== undefined && FORM.test(token) ? token : undefined;
 }
 
+/** A fragment without its token; what else it says stays. */
+export function withoutToken(fragment: string): string {
+  const said = new URLSearchParams(fragment.replace(/^#/, ""));
+  said.delete("token");
+  return said.size === 0 ? "" : `#${said}`;
+}
+
 /** Keeps the address's token, if it has one, and takes it out of the address. */
 export function tokenFromAddress(): void {
   const token = tokenIn(location.hash);
   if (token === undefined) return;
   keepToken(token);
-  history.replaceState(null, "", location.pathname + location.search);
+  history.replaceState(null, "", location.pathname + location.search + withoutToken(location.hash));
 }
 
 /** The token of this tab. */
