@@ -7,6 +7,8 @@
  */
 export * from "./api.ts";
 export { overColumns, probeOver } from "./api_probe.ts";
+export * from "./backup.ts";
+export { asksClock, atTime } from "./clock.ts";
 export { type Conform, conform, type Verdict } from "./conform/conform.ts";
 export * from "./ddl.ts";
 export { apiOptions, readApi } from "./definition/api_definition.ts";
@@ -20,7 +22,9 @@ export { identifier, literal } from "./definition/tokens.ts";
 export * from "./definitions.ts";
 export * from "./dimension.ts";
 export { type LoadStatement, loadProblem, loadStatements } from "./dimension_load.ts";
+export { eventExample, eventSchema } from "./event_schema.ts";
 export * from "./function.ts";
+export { answerSchema, type JsonSchema, paramJsonSchema, paramValue } from "./json_schema.ts";
 export { type Judgement, type JudgeRules, judgeAst } from "./judge/judge.ts";
 export { KNOWN_FUNCTIONS } from "./judge/known_functions.ts";
 export { judgeTree } from "./judge/tree.ts";

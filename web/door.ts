@@ -5,7 +5,7 @@
  *
  * @module
  */
-import type { Catalog, Refusals, Sources } from "@weir/actors";
+import type { Backups, Catalog, Refusals, Sources } from "@weir/actors";
 import type { Log, Warehouse } from "@weir/connectors";
 import type { Effect, Exit } from "effect";
 import type { Apis } from "./api/published.ts";
@@ -19,6 +19,7 @@ export interface Door {
   readonly sources: Sources["Service"];
   readonly catalog: Catalog["Service"];
   readonly refusals: Refusals["Service"];
+  readonly backups: Backups["Service"];
   readonly apis: Apis;
   readonly tokens: Tokens;
   readonly counters: Counters;
@@ -26,6 +27,8 @@ export interface Door {
   readonly takesAnyHost?: boolean;
   /** Aborted when the door begins to close: what never ends by itself ends then. */
   readonly closing?: AbortSignal;
+  /** The time that events are judged and stamped by, in milliseconds since 1970; the machine's own unless a test sets one. */
+  readonly nowMs?: () => number;
   readonly run: <A, E>(effect: Effect.Effect<A, E>) => Promise<Exit.Exit<A, E>>;
 }
 

@@ -69,7 +69,8 @@ export function ingest(door: Door): Hono<DoorEnv> {
       );
     }
     const bytes = await readBody(c.req.raw, INGEST_LIMITS);
-    const sorted = sort(door, running, { bytes, spans: cut(bytes, type), nowMs: Date.now() });
+    const nowMs = door.nowMs?.() ?? Date.now();
+    const sorted = sort(door, running, { bytes, spans: cut(bytes, type), nowMs });
     return append(door, running, { sorted, bytes, key: c.req.header("idempotency-key"), wait: c.req.query("wait") });
   });
   return app;

@@ -2,13 +2,17 @@
  * A project: a folder of definitions, read as files.
  *
  *   functions/ ods/ dim/ dwf/ dws/ dwa/ api/ *.sql ──▶ files, a dimension's with the data that it names
+ *   .weir/catalog.json ◀──▶ the catalog that the folder last pulled or applied
+ *
+ * What somebody else changed after that catalog is a conflict, not overwritten.
  *
  * @module
  */
-import { existsSync, readFileSync, statSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve } from "node:path";
 import type { DefinitionFile } from "@weir/actors";
 import { type DimensionFrom, FOLDERS, readDimension } from "@weir/sql";
+import { z } from "zod";
 
 /** Files that a project may have; more is a mistake about the folder. */
 const FILES_MAX = 10_000;
@@ -16,16 +20,27 @@ const FILE_BYTES_MAX = 256 * 1_024;
 /** A file that a dimension names; what is larger comes from a query. */
 const DATA_BYTES_MAX = 32 * 2 ** 20;
 
-/** A folder that cannot be read as a project. */
+/** A folder that cannot be read as a project; `file` is the definition that is to blame, if one is. */
 export class ProjectUnreadable extends Error {
   override readonly name = "ProjectUnreadable";
+  readonly file: string | undefined;
+
+  constructor(message: string, file?: string) {
+    super(message);
+    this.file = file;
+  }
+}
+
+/** Paths of all definitions below a folder, ordered. */
+export function definitionPaths(dir: string): readonly string[] {
+  if (!existsSync(dir))
+    throw new ProjectUnreadable(`Cannot read the project: there is no folder '${dir}'. Correct its path.`);
+  return [...new Bun.Glob(`{${Object.keys(FOLDERS).join(",")}}/*.sql`).scanSync({ cwd: dir })].sort();
 }
 
 /** All definitions below a folder, ordered by path. */
 export function readProject(dir: string): readonly DefinitionFile[] {
-  if (!existsSync(dir))
-    throw new ProjectUnreadable(`Cannot read the project: there is no folder '${dir}'. Name one with --project.`);
-  const paths = [...new Bun.Glob(`{${Object.keys(FOLDERS).join(",")}}/*.sql`).scanSync({ cwd: dir })].sort();
+  const paths = definitionPaths(dir);
   if (paths.length === 0)
     throw new ProjectUnreadable(
       `Cannot read the project: '${dir}' has no definitions. Put sources into its folder ods/, models into dwf/, dws/ and dwa/.`,
@@ -39,15 +54,45 @@ export function readProject(dir: string): readonly DefinitionFile[] {
     if (bytes.length > FILE_BYTES_MAX)
       throw new ProjectUnreadable(
         `Cannot read '${path}': it has ${bytes.length} bytes; at most ${FILE_BYTES_MAX} are taken.`,
+        path,
       );
-    const file = { path, text: bytes.toString("utf8") };
-    const data = path.startsWith("dim/") ? dataOf(dir, file) : undefined;
-    return data === undefined ? file : { ...file, data };
+    return withData(dir, { path, text: bytes.toString("utf8") });
   });
 }
 
-/** The bytes of the file that a dimension names; undefined for a query, or for what the door will refuse anyway. */
-function dataOf(dir: string, { path, text }: DefinitionFile): Uint8Array | undefined {
+/** A definition with the bytes of the file that it names, if it is a dimension that does. */
+export function withData(dir: string, file: DefinitionFile): DefinitionFile {
+  const found = dataPath(dir, file);
+  if (found === undefined) return file;
+  const { path } = file;
+  if (!existsSync(found.path))
+    throw new ProjectUnreadable(
+      found.package === undefined
+        ? `Cannot read '${path}': there is no file '${found.name}' beside it.`
+        : `Cannot read '${path}': '${found.name}' is not installed. Add the package ${found.package} and install it.`,
+      path,
+    );
+  const { size } = statSync(found.path);
+  if (size > DATA_BYTES_MAX)
+    throw new ProjectUnreadable(
+      `Cannot read '${path}': '${found.name}' has ${size} bytes; at most ${DATA_BYTES_MAX} are taken. Load it with a query.`,
+      path,
+    );
+  return { ...file, data: new Uint8Array(readFileSync(found.path)) };
+}
+
+/** Where the data of a dimension lies. */
+interface DataPath {
+  /** As the definition names it. */
+  readonly name: string;
+  readonly path: string;
+  /** The npm package that it is in, if it is in one. */
+  readonly package: string | undefined;
+}
+
+/** The file that a definition names; undefined for all but dimensions, for queries, and for what the door will refuse anyway. */
+export function dataPath(dir: string, { path, text }: DefinitionFile): DataPath | undefined {
+  if (path.split("/").at(-2) !== "dim") return undefined;
   let from: DimensionFrom;
   try {
     from = readDimension(path, text).from;
@@ -56,20 +101,9 @@ function dataOf(dir: string, { path, text }: DefinitionFile): Uint8Array | undef
     return undefined;
   }
   if (from.kind === "query") return undefined;
-  const name = from.kind === "file" ? from.path : `${from.package}/${from.path}`;
-  const found = from.kind === "file" ? join(dir, dirname(path), from.path) : inPackage(dir, name);
-  if (found === undefined || !existsSync(found))
-    throw new ProjectUnreadable(
-      from.kind === "file"
-        ? `Cannot read '${path}': there is no file '${name}' beside it.`
-        : `Cannot read '${path}': '${name}' is not installed. Add the package ${from.package} and install it.`,
-    );
-  const { size } = statSync(found);
-  if (size > DATA_BYTES_MAX)
-    throw new ProjectUnreadable(
-      `Cannot read '${path}': '${name}' has ${size} bytes; at most ${DATA_BYTES_MAX} are taken. Load it with a query.`,
-    );
-  return new Uint8Array(readFileSync(found));
+  if (from.kind === "file") return { name: from.path, path: join(dir, dirname(path), from.path), package: undefined };
+  const name = `${from.package}/${from.path}`;
+  return { name, path: inPackage(dir, name) ?? join(dir, "node_modules", name), package: from.package };
 }
 
 /** A file inside a package, as Node finds packages: in `node_modules` of the folder or of one above it. */
@@ -79,4 +113,24 @@ function inPackage(dir: string, name: string): string | undefined {
     if (existsSync(path)) return path;
     if (dirname(at) === at) return undefined;
   }
+}
+
+const BASE = z.object({ catalog: z.int().min(0) });
+const basePath = (dir: string) => join(dir, ".weir", "catalog.json");
+
+/** The catalog that this folder last pulled or applied; undefined when it never did. */
+export function readBase(dir: string): number | undefined {
+  if (!existsSync(basePath(dir))) return undefined;
+  try {
+    return BASE.parse(JSON.parse(readFileSync(basePath(dir), "utf8"))).catalog;
+  } catch {
+    // Whatever is wrong with it, the way out is the same.
+    throw new ProjectUnreadable(`Cannot read '${basePath(dir)}'. Remove it, then run weir pull.`);
+  }
+}
+
+/** Remembers the catalog that this folder pulled or applied. */
+export function writeBase(dir: string, catalog: number): void {
+  mkdirSync(dirname(basePath(dir)), { recursive: true });
+  writeFileSync(basePath(dir), `${JSON.stringify({ catalog })}\n`);
 }
