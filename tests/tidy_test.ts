@@ -91,7 +91,8 @@ describe("the tree", () => {
         return "does IO or uses Effect";
       if (/^actors\//.test(path) && !isTest && /from "(hono|kafkajs|bun:sqlite|node:http)"/.test(code))
         return "knows a vendor";
-      if (!path.startsWith("web/console/") && /from "(react|react-dom|uplot)/.test(code)) return "knows the browser";
+      if (!path.startsWith("web/console/") && /from "(react|react-dom|uplot|@codemirror|@lezer)/.test(code))
+        return "knows the browser";
       if (path.startsWith("web/console/") && /from "(\.\.|@weir|effect|hono|node:)/.test(code) && !isTest)
         return "leaves the browser";
       return undefined;

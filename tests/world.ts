@@ -7,16 +7,10 @@
  *
  * @module
  */
-import { Catalog, catalogLayer, Refusals, refusalsLayer, Sources, warehouseLedger } from "@weir/actors";
-import {
-  clickHouseWarehouse,
-  embeddedClickHouse,
-  Log,
-  type SqliteLogOptions,
-  sqliteLog,
-  Warehouse,
-} from "@weir/connectors";
-import { app, Counters, type Door, Tokens } from "@weir/web";
+import { join } from "node:path";
+import { platformLayer } from "@weir/actors";
+import { clickHouseWarehouse, embeddedClickHouse, type SqliteLogOptions, sqliteLog } from "@weir/connectors";
+import { app, Counters, type Door, partsOfDoor, Tokens } from "@weir/web";
 import { Effect, Layer, Logger, ManagedRuntime } from "effect";
 import { temporaryFolder } from "./door_process.ts";
 
@@ -52,22 +46,16 @@ export async function openWorld({
   const engine = embeddedClickHouse({ dataDir: folder.path });
   const warehouse = Layer.unwrap(Effect.map(engine, ({ connection }) => clickHouseWarehouse(connection)));
   const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: folder.path, ...log }));
-  const parts = Layer.mergeAll(catalogLayer(chunkRows === undefined ? undefined : { chunkRows }), refusalsLayer).pipe(
-    Layer.provideMerge(warehouseLedger),
+  const backups = { dir: join(folder.path, "backups") };
+  const parts = platformLayer({ chunkRows, backups }).pipe(
     Layer.provideMerge(outside),
     Layer.provide(Logger.layer([])),
   );
   const runtime = ManagedRuntime.make(parts);
-  const services = await runtime.runPromise(
-    Effect.gen(function* () {
-      const [log, warehouse, refusals] = [yield* Log, yield* Warehouse, yield* Refusals];
-      return { log, warehouse, refusals, sources: yield* Sources, catalog: yield* Catalog };
-    }),
-  );
+  const services = await runtime.runPromise(partsOfDoor);
   const tokens = new Tokens([{ token: TOKEN, caller: { name: "admin", scopes: ["admin"] } }]);
   const door: Door = {
     ...services,
-    apis: { get: services.catalog.api, all: services.catalog.apis },
     tokens,
     counters: new Counters(),
     run: (effect) => Effect.runPromiseExit(effect),

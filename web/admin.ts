@@ -1,7 +1,7 @@
 /**
- * What an operator sees and changes: actors, the quarantine, definitions, tokens.
+ * What an operator sees and changes: status, actors, sources' records, the quarantine, definitions, tokens.
  *
- *   /v1/admin/actors · /v1/admin/quarantine · /v1/admin/definitions · /v1/admin/tokens ──▶ registry · warehouse · catalog
+ *   /v1/admin/status · actors · sources · quarantine · definitions · tokens ──▶ registry · log · warehouse · catalog
  *
  * All of it needs the scope `admin`.
  *
@@ -9,12 +9,14 @@
  */
 import type { RunningSource } from "@weir/actors";
 import { Hono } from "hono";
+import { backups } from "./backups.ts";
 import { definitions } from "./definitions.ts";
 import type { Door, DoorEnv } from "./door.ts";
-import { orRefuse, Refusal } from "./errors.ts";
 import { scoped } from "./guard.ts";
 import { lagIn } from "./lag.ts";
-import { type Cursor, cursorOf, QUARANTINE_LIMITS, quarantined } from "./quarantine.ts";
+import { quarantineRoutes } from "./quarantine_routes.ts";
+import { statusOf } from "./status.ts";
+import { tails } from "./tail.ts";
 import { adminTokens } from "./token_routes.ts";
 
 /** The routes below `/v1/admin`. */
@@ -27,15 +29,11 @@ export function admin(door: Door): Hono<DoorEnv> {
     return c.json({ actors: door.sources.registry.reports(), sources });
   });
 
-  app.get("/quarantine", async (c) => {
-    const { source, limit, before } = c.req.query();
-    return c.json(
-      await orRefuse(
-        door.run(quarantined(door.warehouse, { source, limit: limitOf(limit), before: beforeOf(before) })),
-      ),
-    );
-  });
+  app.get("/status", async (c) => c.json(await statusOf(door)));
 
+  app.route("/quarantine", quarantineRoutes(door));
+  app.route("/sources", tails(door));
+  app.route("/backups", backups(door));
   app.route("/definitions", definitions(door));
   app.route("/tokens", adminTokens(door));
   return app;
@@ -54,23 +52,4 @@ async function lagOf({ log, run, sources }: Door, { applied, target }: RunningSo
     lag: lagIn(range, visible),
   }));
   return { source: name, topic, lag: partitions.reduce((sum, { lag }) => sum + lag, 0), partitions };
-}
-
-function limitOf(text = String(QUARANTINE_LIMITS.rows)): number {
-  const limit = Number(text);
-  if (Number.isInteger(limit) && limit >= 1 && limit <= QUARANTINE_LIMITS.rowsMax) return limit;
-  throw new Refusal(400, "bad_parameter", "Cannot use the limit.", `Say 1 to ${QUARANTINE_LIMITS.rowsMax}.`, "limit");
-}
-
-function beforeOf(text: string | undefined): Cursor | undefined {
-  if (text === undefined) return undefined;
-  const cursor = cursorOf(text);
-  if (cursor !== undefined) return cursor;
-  throw new Refusal(
-    400,
-    "bad_parameter",
-    "Cannot use `before`.",
-    "Send the `next` of an answer, or a time such as 2026-01-31T00:00:00Z.",
-    "before",
-  );
 }

@@ -11,7 +11,16 @@ import { cursorOf } from "./quarantine.ts";
 const bodyOf = async (answer: Response) => (await answer.json()) as Record<string, unknown>;
 
 describe("scope", () => {
-  test.each(["actors", "quarantine", "definitions"])("/v1/admin/%s is for administrators", async (path) => {
+  const PATHS = [
+    "actors",
+    "status",
+    "sources/flight/tail",
+    "definitions",
+    "quarantine",
+    "quarantine/groups",
+    "quarantine/a",
+  ];
+  test.each(PATHS)("/v1/admin/%s is for administrators", async (path) => {
     const { ask } = fakeDoor(new Script());
     expect((await ask(`/v1/admin/${path}`, { token: null })).status).toBe(401);
     expect((await ask(`/v1/admin/${path}`, { token: TOKENS.ingest })).status).toBe(403);
@@ -102,9 +111,20 @@ describe("GET /v1/admin/quarantine", () => {
     expect(script.statements[0]).toContain("source = 'a\\' OR 1=1 --\\\\'");
   });
 
-  test.each(["limit=0", "limit=1e9", "limit=x", "before=x", "before=1-99999999"])("refuses %s", async (query) => {
-    expect((await fakeDoor(new Script()).ask(`/v1/admin/quarantine?${query}`)).status).toBe(400);
+  test("leaves out what was replayed or dropped, unless asked", async () => {
+    const script = new Script();
+    const { ask } = fakeDoor(script);
+    await ask("/v1/admin/quarantine");
+    await ask("/v1/admin/quarantine?all=1");
+    expect(script.statements.map((sql) => sql.includes("weir.quarantine_action"))).toEqual([true, false]);
   });
+
+  test.each(["limit=0", "limit=1e9", "limit=x", "before=x", "before=1-99999999", "since=x"])(
+    "refuses %s",
+    async (query) => {
+      expect((await fakeDoor(new Script()).ask(`/v1/admin/quarantine?${query}`)).status).toBe(400);
+    },
+  );
 
   test.each([
     ["2024-01-01T00:00:00Z", { ms: 1_704_067_199_999, skip: 0 }],

@@ -22,6 +22,12 @@ export const configSchema = z.object({
     .min(1)
     .transform((path) => resolve(path))
     .optional(),
+  /** Folder of backups, on the machine of the door; `backups` in the data directory by default. */
+  backupsDir: z
+    .string()
+    .min(1)
+    .transform((path) => resolve(path))
+    .optional(),
   host: z.string().min(1).default("127.0.0.1"),
   /** 0 takes any free port. */
   port: z.coerce.number().int().min(0).max(65_535).default(8_080),
@@ -46,6 +52,7 @@ export type Flags = Readonly<Partial<Record<keyof Config, string | undefined>>>;
 const NAMES: Readonly<Record<keyof Config, string>> = {
   dataDir: "WEIR_DATA (--data)",
   projectDir: "WEIR_PROJECT (--project)",
+  backupsDir: "WEIR_BACKUPS (--backups)",
   host: "WEIR_HOST (--host)",
   port: "WEIR_PORT (--port)",
   clickHouseUrl: "CLICKHOUSE_URL",
@@ -60,6 +67,7 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
   const result = configSchema.safeParse({
     dataDir: set(flags.dataDir, env.WEIR_DATA),
     projectDir: set(flags.projectDir, env.WEIR_PROJECT),
+    backupsDir: set(flags.backupsDir, env.WEIR_BACKUPS),
     host: set(flags.host, env.WEIR_HOST),
     port: set(flags.port, env.WEIR_PORT),
     clickHouseUrl: set(flags.clickHouseUrl, env.CLICKHOUSE_URL),

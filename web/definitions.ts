@@ -17,8 +17,9 @@ import { type Effect, Exit } from "effect";
 import { type Context, Hono } from "hono";
 import { z } from "zod";
 import type { Door, DoorEnv } from "./door.ts";
-import { answerOf, orRefuse, Refusal, refusalOf, refusalOfError } from "./errors.ts";
+import { orRefuse, Refusal, refusalOf, refusalOfError } from "./errors.ts";
 import { readJsonBody } from "./json_body.ts";
+import { answerWithProgress, type Ended } from "./progress.ts";
 
 /** Bounds of the definitions in one request; the bytes are those of the body, with the data of dimensions in it. */
 export const DEFINITION_LIMITS = {
@@ -28,10 +29,8 @@ export const DEFINITION_LIMITS = {
   textCharsMax: 256 * 1_024,
 } as const;
 
-/** How often a client that waits for a backfill hears of it. */
-const PROGRESS_EVERY_MS = 500;
-
-const definitionsBody = z.strictObject({
+/** What a plan or an apply takes. */
+export const definitionsBody = z.strictObject({
   files: z
     .array(
       z.strictObject({
@@ -108,43 +107,14 @@ interface Change {
 
 /** Carries a change out; a client that takes NDJSON hears of its progress and cannot time out. */
 async function changed(door: Door, c: Context<DoorEnv>, { work, options }: Change): Promise<Response> {
-  const done = door.run(work).then((exit) => {
+  const ended = door.run(work).then((exit): Ended => {
     if (Exit.isSuccess(exit)) return answerTo(exit.value, options);
-    const refusal = changeFailed(refusalOf(exit.cause));
-    return { status: refusal.status, body: refusal.body as object, refusal };
+    return changeFailed(refusalOf(exit.cause));
   });
-  if (!/application\/x-ndjson/i.test(c.req.header("accept") ?? "")) {
-    const answer = await done;
-    return "refusal" in answer && answer.refusal !== undefined
-      ? answerOf(answer.refusal)
-      : c.json(answer.body, answer.status as 200);
-  }
-  return new Response(progressOf(door, done), { headers: { "content-type": "application/x-ndjson" } });
-}
-
-/** Lines `{"progress":[…]}` until the last one, `{"status":…,"answer":{…}}`. */
-function progressOf(
-  { catalog }: Door,
-  done: Promise<{ readonly status: number; readonly body: object }>,
-): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  let timer: ReturnType<typeof setInterval> | undefined;
-  return new ReadableStream({
-    start(controller) {
-      const line = (value: object) => controller.enqueue(encoder.encode(`${JSON.stringify(value)}\n`));
-      timer = setInterval(() => {
-        line({
-          progress: catalog.backfills().map(({ name, rows, rowsTotal }) => ({ name, rows, rows_total: rowsTotal })),
-        });
-      }, PROGRESS_EVERY_MS);
-      done.then(({ status, body }) => {
-        clearInterval(timer);
-        line({ status, answer: body });
-        controller.close();
-      });
-    },
-    // The change goes on without its listener.
-    cancel: () => clearInterval(timer),
+  return answerWithProgress(c, {
+    ended,
+    progress: () =>
+      door.catalog.backfills().map(({ name, rows, rowsTotal }) => ({ name, rows, rows_total: rowsTotal })),
   });
 }
 

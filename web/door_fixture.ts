@@ -50,6 +50,7 @@ export function fakeDoor(script: Script, more: Partial<Door> = {}) {
     catalog: fakeCatalog(script),
     apis: { get: (id) => script.apis.get(id), all: () => script.apis.all() },
     refusals: { offer: () => true, dropped: () => 0 },
+    backups: { make: () => Effect.die("not in this test"), all: Effect.succeed([]) },
     tokens: new Tokens([
       { token: TOKENS.admin, caller: { name: "admin", scopes: ["admin"] } },
       { token: TOKENS.ingest, caller: { name: "app", scopes: ["ingest:flight"] } },
@@ -125,6 +126,8 @@ function fakeLog(script: Script): Door["log"] {
     join: () => Effect.fail(none),
     commit: () => Effect.fail(none),
     committed: () => Effect.fail(none),
+    diskBytes: Effect.succeed(undefined),
+    copy: () => Effect.fail(none),
   };
 }
 
@@ -134,6 +137,7 @@ function fakeSources(script: Script): Door["sources"] {
     visible: script.visible,
     get: (name) => script.running.find(({ applied }) => applied.source.name === name),
     all: () => script.running,
+    atRest: (work) => work,
     drain: Effect.void,
   };
 }
@@ -152,6 +156,7 @@ function fakeCatalog(script: Script): Door["catalog"] {
     api: () => undefined,
     apis: () => [],
     suspendedAbove: () => [],
+    unchanged: (work) => work,
     backfills: () => [],
   };
 }

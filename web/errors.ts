@@ -10,7 +10,7 @@
  * @module
  */
 import type { BuildFailed, CannotCheck } from "@weir/actors";
-import type { LogFailed, OffsetGap, WarehouseFailed } from "@weir/connectors";
+import type { BackupFailed, LogFailed, OffsetGap, WarehouseFailed } from "@weir/connectors";
 import type { DefinitionError } from "@weir/sql";
 import { Cause, Exit } from "effect";
 import type { ZodError } from "zod";
@@ -96,6 +96,12 @@ export function refusalOfError(error: unknown, sql?: string): Refusal {
       const { name, message } = error as BuildFailed;
       const hint = "What was in force before still is. Correct the definition, then apply it again.";
       return new Refusal(409, "change_failed", clean(`Cannot build ${name}: ${message}`), hint, name);
+    }
+    case "BackupFailed": {
+      const { reason, message, hint } = error as BackupFailed;
+      return reason === "failed"
+        ? new Refusal(503, "backup_failed", clean(message), hint)
+        : new Refusal(409, "backup_refused", clean(message), hint);
     }
     case "CannotCheck": {
       const { message, hint } = error as CannotCheck;

@@ -6,30 +6,36 @@
  *
  * @module
  */
-import { catalogLayer, refusalsLayer, warehouseLedger } from "@weir/actors";
+import { join } from "node:path";
+import { platformLayer } from "@weir/actors";
 import { clickHouseWarehouse, embeddedClickHouse, externalConnection, sqliteLog } from "@weir/connectors";
 import { Effect, Layer } from "effect";
 import { run } from "./command/mod.ts";
+import type { EngineOn } from "./command/restore.ts";
 import type { Parts } from "./command/start.ts";
 import type { Config } from "./config.ts";
 import { stderrLogger } from "./stderr_logger.ts";
 
+/** The embedded ClickHouse on a data directory. */
+const engineOn: EngineOn = (at) =>
+  Layer.unwrap(
+    Effect.gen(function* () {
+      const { connection, fallen } = yield* embeddedClickHouse(at);
+      yield* Effect.forkScoped(Effect.catch(fallen, gaveUp));
+      return clickHouseWarehouse(connection);
+    }),
+  );
+
 /** Everything behind the door, as configured. */
-export function parts(config: Config): Layer.Layer<Parts, unknown> {
-  const { dataDir, clickHouseUrl, fsyncDelayMs, backfillRows } = config;
+export function partsOf(config: Config): Layer.Layer<Parts, unknown> {
+  const { dataDir, backupsDir = join(dataDir, "backups"), clickHouseUrl, fsyncDelayMs, backfillRows } = config;
   const warehouse =
     clickHouseUrl === undefined
-      ? Layer.unwrap(
-          Effect.gen(function* () {
-            const { connection, fallen } = yield* embeddedClickHouse({ dataDir });
-            yield* Effect.forkScoped(Effect.catch(fallen, gaveUp));
-            return clickHouseWarehouse(connection);
-          }),
-        )
+      ? engineOn({ dataDir, backupsDir })
       : Layer.unwrap(Effect.sync(() => clickHouseWarehouse(externalConnection(clickHouseUrl))));
   const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: dataDir, fsyncDelayMs }));
-  return Layer.mergeAll(catalogLayer({ chunkRows: backfillRows }), refusalsLayer).pipe(
-    Layer.provideMerge(warehouseLedger),
+  const backups = clickHouseUrl === undefined ? { dir: backupsDir } : {};
+  return platformLayer({ chunkRows: backfillRows, backups }).pipe(
     Layer.provideMerge(outside),
     Layer.provide(stderrLogger),
   );
@@ -42,4 +48,4 @@ const gaveUp = ({ message }: { readonly message: string }) =>
     process.exit(1);
   });
 
-if (import.meta.main) process.exitCode = await run(process.argv.slice(2), parts);
+if (import.meta.main) process.exitCode = await run(process.argv.slice(2), { partsOf, engineOn });

@@ -15,6 +15,8 @@ import { answerOf, refusalOfError } from "./errors.ts";
 import { answered, knownCaller, ownOrigin, unrouted } from "./guard.ts";
 import { health } from "./health.ts";
 import { ingest } from "./ingest.ts";
+import { metrics } from "./metrics.ts";
+import { openapi } from "./openapi.ts";
 import { sql } from "./sql.ts";
 import { stderrLogger } from "./stderr_logger.ts";
 import { tickets } from "./token_routes.ts";
@@ -22,6 +24,7 @@ import { tickets } from "./token_routes.ts";
 export { type Apis, NO_APIS, type PublishedApi } from "./api/published.ts";
 export { Counters } from "./counters.ts";
 export type { Door } from "./door.ts";
+export { type Parts, partsOfDoor } from "./parts.ts";
 export { keepTokens } from "./token_rows.ts";
 export { Tokens } from "./tokens.ts";
 
@@ -42,7 +45,9 @@ export function app(door: Door): Hono<DoorEnv> {
   app.route("/v1/api", api(door));
   app.route("/v1/admin", admin(door));
   app.route("/v1/tickets", tickets(door));
+  app.route("/v1/openapi.json", openapi(door));
   app.route("/", health(door));
+  app.route("/", metrics(door));
   app.route("/", consolePage());
   app.notFound(unrouted(app));
   return app;

@@ -80,7 +80,8 @@ const fixedParams = z
     message: `at most ${TOKEN_LIMITS.fixedParamsMax} parameters`,
   });
 
-const tokenBody = z
+/** What a new token is made of. */
+export const tokenBody = z
   .strictObject({
     name: z
       .string()
@@ -89,9 +90,11 @@ const tokenBody = z
       .max(TOKEN_LIMITS.nameCharsMax)
       .regex(/^[^\p{C}]*$/u, "a name has no control characters"),
     scopes: z.array(scope).min(1).max(TOKEN_LIMITS.scopesMax),
-    expires_in: duration(TOKEN_LIMITS.expiresMsMax, "10 years").optional(),
-    origins: z.array(origin).max(TOKEN_LIMITS.originsMax).default([]),
-    fixed_params: fixedParams.default({}),
+    expires_in: duration(TOKEN_LIMITS.expiresMsMax, "10 years")
+      .optional()
+      .describe("For example `90 days`; for ever if it is left out."),
+    origins: z.array(origin).max(TOKEN_LIMITS.originsMax).default([]).describe("Of web pages that may use it."),
+    fixed_params: fixedParams.default({}).describe("Values of APIs' parameters, which win over any request's."),
   })
   .superRefine(({ scopes, origins, fixed_params }, context) => {
     const unbound = scopes.findIndex((text) => !isTicketScope(text));
@@ -105,12 +108,15 @@ const tokenBody = z
     }
   });
 
-const ticketBody = z.strictObject({
+/** What a ticket is made of. */
+export const ticketBody = z.strictObject({
   scopes: z
     .array(scope.refine(isTicketScope, { message: "a ticket carries only scopes of api: and ingest:" }))
     .min(1)
     .max(TICKET_LIMITS.scopesMax),
-  expires_in: duration(TICKET_LIMITS.expiresMsMax, "10 minutes").default(TICKET_LIMITS.expiresMs),
+  expires_in: duration(TICKET_LIMITS.expiresMsMax, "10 minutes")
+    .optional()
+    .describe("Ten minutes at most; a minute if it is left out."),
 });
 
 /** The routes below `/v1/admin/tokens`. */
@@ -185,7 +191,7 @@ function shown({ id, caller, expiresMs, createdMs, createdBy }: KnownToken) {
 export function tickets(door: Door): Hono<DoorEnv> {
   const app = new Hono<DoorEnv>();
   app.post("/", async (c) => {
-    const { scopes, expires_in } = await readJsonBody(c.req.raw, ticketBody);
+    const { scopes, expires_in = TICKET_LIMITS.expiresMs } = await readJsonBody(c.req.raw, ticketBody);
     // Only known callers come here, and none with a ticket: the guard takes tickets for other routes.
     const caller = c.get("caller")!;
     const beyond = scopes.find((text) => !mayDo(caller, text));

@@ -3,9 +3,9 @@
  *
  * @module
  */
-import { cpSync, mkdirSync } from "node:fs";
+import { cpSync, mkdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
-import { Warehouse } from "@weir/connectors";
+import { clickHouseWarehouse, embeddedClickHouse, Warehouse } from "@weir/connectors";
 import { flights3mPath, flights3mQuery, projectDir } from "@weir/flights";
 import { Effect } from "effect";
 import { type DoorProcess, until } from "../door_process.ts";
@@ -13,8 +13,18 @@ import type { LoadOptions, LoadResult } from "./load.ts";
 
 const LOAD = new URL("./load.ts", import.meta.url).pathname;
 
-/** Writes the 3 million flights into a file of NDJSON. */
-export const writeFlights = Effect.fnUntraced(function* (file: string) {
+/** Writes the 3 million flights into a file of NDJSON below a folder; answers its path. */
+export async function writeFlights(dir: string): Promise<string> {
+  const file = join(dir, "flights.ndjson");
+  const program = Effect.gen(function* () {
+    const { connection } = yield* embeddedClickHouse({ dataDir: join(dir, "source") });
+    return yield* Effect.provide(writeTo(file), clickHouseWarehouse(connection));
+  });
+  await Effect.runPromise(Effect.scoped(program));
+  return file;
+}
+
+const writeTo = Effect.fnUntraced(function* (file: string) {
   const warehouse = yield* Warehouse;
   const stream = yield* warehouse.stream({
     account: "admin",
@@ -89,6 +99,13 @@ export async function loadOf(all: LoadOptions): Promise<LoadResult> {
   const result = JSON.parse(await new Response(child.stdout).text()) as LoadResult;
   if (result.failed > 0) throw new Error(`${result.failed} requests were not accepted`);
   return result;
+}
+
+/** Where the door's ClickHouse itself answers, and as which account its APIs ask it. */
+export function engineOf(door: DoorProcess, dataDir: string): Pick<LoadOptions, "host" | "port" | "headers"> {
+  const port = Number(/--http_port=(\d+)/.exec(readFileSync(`/proc/${door.engine()}/cmdline`, "latin1"))?.[1]);
+  const { reader } = JSON.parse(readFileSync(join(dataDir, "clickhouse_passwords.json"), "utf8")) as { reader: string };
+  return { host: "127.0.0.1", port, headers: { "x-clickhouse-user": "weir_reader", "x-clickhouse-key": reader } };
 }
 
 /** Waits until the engine has merged what a flood left: a steady rate is measured without it. */

@@ -35,8 +35,8 @@ export async function ingest({ seconds, minutes, say }: How): Promise<readonly F
   };
   try {
     say(`preparing ${ROWS} flights`);
-    const file = join(folder.path, "flights.ndjson");
-    const raw = await prepare(folder.path, file);
+    const file = await writeFlights(folder.path);
+    const raw = await rawInsert(folder.path, file);
     add({ name: "raw insert of the same rows", value: raw, unit: "rows/s" });
     await logToTable(folder.path, { file, raw, add });
     for (const fsyncDelayMs of [0, 2]) await posts(folder.path, { file, seconds, fsyncDelayMs, add });
@@ -47,8 +47,8 @@ export async function ingest({ seconds, minutes, say }: How): Promise<readonly F
   }
 }
 
-/** Writes the flights as NDJSON and measures the plain insert of these bytes: no validation, no exactly-once. */
-async function prepare(dir: string, file: string): Promise<number> {
+/** Measures the plain insert of the file's bytes: no validation, no exactly-once. */
+async function rawInsert(dir: string, file: string): Promise<number> {
   const program = Effect.gen(function* () {
     const { connection } = yield* embeddedClickHouse({ dataDir: join(dir, "raw") });
     return yield* Effect.provide(measureRaw(file), clickHouseWarehouse(connection));
@@ -58,7 +58,6 @@ async function prepare(dir: string, file: string): Promise<number> {
 
 const measureRaw = Effect.fnUntraced(function* (file: string) {
   const warehouse = yield* Warehouse;
-  yield* writeFlights(file);
   const bytes = new Uint8Array(yield* Effect.promise(() => Bun.file(file).arrayBuffer()));
   yield* warehouse.command("admin", "CREATE DATABASE IF NOT EXISTS weir_state ENGINE = Atomic");
   const rates: number[] = [];

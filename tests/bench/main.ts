@@ -6,6 +6,7 @@
 import { parseArgs } from "node:util";
 import { ingest } from "./ingest.ts";
 import { models } from "./models.ts";
+import { sql } from "./sql.ts";
 
 /** How a bench is run, and who hears what it does. */
 export interface How {
@@ -28,7 +29,7 @@ const { values, positionals } = parseArgs({
   options: { json: { type: "boolean" }, seconds: { type: "string" }, minutes: { type: "string" } },
   allowPositionals: true,
 });
-const BENCHES = { ingest, models } as const;
+const BENCHES = { ingest, models, sql } as const;
 const [name = ""] = positionals;
 if (!(name in BENCHES)) {
   const known = Object.keys(BENCHES).join("|");

@@ -11,11 +11,20 @@
  */
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { clickHouseWarehouse, embeddedClickHouse } from "@weir/connectors";
 import { projectDir } from "@weir/flights";
-import { Effect } from "effect";
 import { type DoorProcess, startProcess, temporaryFolder, until } from "../door_process.ts";
-import { audit, load, loadOf, median, probe, quantile, settled, storedRows, writeFlights } from "./flights_load.ts";
+import {
+  audit,
+  engineOf,
+  load,
+  loadOf,
+  median,
+  probe,
+  quantile,
+  settled,
+  storedRows,
+  writeFlights,
+} from "./flights_load.ts";
 import type { Figure, How } from "./main.ts";
 
 interface Run {
@@ -41,12 +50,7 @@ export async function models({ seconds, minutes, say }: How): Promise<readonly F
   };
   try {
     say("preparing 3000000 flights");
-    const file = join(folder.path, "flights.ndjson");
-    const program = Effect.gen(function* () {
-      const { connection } = yield* embeddedClickHouse({ dataDir: join(folder.path, "source") });
-      return yield* Effect.provide(writeFlights(file), clickHouseWarehouse(connection));
-    });
-    await Effect.runPromise(Effect.scoped(program));
+    const file = await writeFlights(folder.path);
     const dataDir = join(folder.path, "data");
     const door = await startProcess({ dataDir, projectDir });
     try {
@@ -156,15 +160,11 @@ async function reading(run: Run, dataDir: string): Promise<void> {
 
 /** The same SELECT for ClickHouse itself, as the account that the API uses. */
 function rawReads(door: DoorProcess, dataDir: string) {
-  const port = Number(/--http_port=(\d+)/.exec(readFileSync(`/proc/${door.engine()}/cmdline`, "latin1"))?.[1]);
-  const { reader } = JSON.parse(readFileSync(join(dataDir, "clickhouse_passwords.json"), "utf8")) as { reader: string };
   const text = readFileSync(join(projectDir, "api", "state_minute.sql"), "utf8").split("---*/\n")[1];
   const query = encodeURIComponent(`${text.trim()} FORMAT JSONEachRow`);
   const tuned = "max_threads=1";
   return {
-    host: "127.0.0.1",
-    port,
-    headers: { "x-clickhouse-user": "weir_reader", "x-clickhouse-key": reader },
+    ...engineOf(door, dataDir),
     gets: STATES.map((state) => `/?${tuned}&param_state=${state}&param_limit=60&query=${query}`),
   };
 }

@@ -16,7 +16,8 @@ import { generator } from "../simulation/world.ts";
 import { Producer, SOURCE, stored } from "./producer.ts";
 
 const SEED = Number(process.env.WEIR_SEED ?? Math.floor(Math.random() * 1e9));
-const KILLS = 4;
+/** Kills of the door; more where there is time. */
+const KILLS = Math.ceil(Number(process.env.WEIR_KILLS ?? 8) / 4);
 /** A kill that is still missing one of the two places after KILLS tries is tried this often in all. */
 const KILLS_MAX = 30;
 /** Many chunks of few rows, so that a kill meets them. */

@@ -16,11 +16,12 @@ import { generator } from "../simulation/world.ts";
 import { Producer, SOURCE, stored } from "./producer.ts";
 
 const SEED = Number(process.env.WEIR_SEED ?? Math.floor(Math.random() * 1e9));
-const KILLS = 20;
+/** Kills of the door; more where there is time. */
+const KILLS = Number(process.env.WEIR_KILLS ?? 8);
 /** A kill that is still missing one of the two places after KILLS tries is tried this often in all. */
 const KILLS_MAX = 60;
 /** How long ClickHouse stands still; longer than an insert's deadline where there is time. */
-const STOP_SECONDS = Number(process.env.WEIR_STOP_SECONDS ?? 10);
+const STOP_SECONDS = Number(process.env.WEIR_STOP_SECONDS ?? 5);
 /** A slow disk: announcing and committing take long enough to be hit. */
 const SLOW_DISK = { WEIR_FSYNC_DELAY_MS: "15" };
 

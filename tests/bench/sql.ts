@@ -1,0 +1,270 @@
+/**
+ * `bench sql`: what the door adds to ClickHouse for people who ask.
+ *
+ *   5 million flights through /v1/sql against ClickHouse's own HTTP, the same SELECT and format, in turns
+ *   a reader's first query against its repetition: what the judgement costs
+ *   `weir init`, then `bun test` in the new project: how long until the first test has passed
+ *
+ * @module
+ */
+import { connect } from "node:net";
+import { join } from "node:path";
+import { type DoorProcess, startProcess, temporaryFolder, until } from "../door_process.ts";
+import { engineOf, load, median, quantile, settled, sourceOnly, storedRows, writeFlights } from "./flights_load.ts";
+import type { Figure, How } from "./main.ts";
+
+const ROWS_MIN = 5_000_000;
+const SELECT = "SELECT flight_id, departed_at, origin, destination, distance, delay FROM ods.flight";
+const QUERIES = 200;
+const MEMORY_EVERY_MS = 20;
+const MAIN = new URL("../../web/main.ts", import.meta.url).pathname;
+
+interface Run {
+  readonly door: DoorProcess;
+  readonly dataDir: string;
+  /** Rows in ods.flight. */
+  readonly rows: number;
+  readonly add: (figure: Figure) => void;
+}
+
+/** Runs the whole bench. */
+export async function sql({ say }: How): Promise<readonly Figure[]> {
+  const folder = temporaryFolder("bench");
+  const figures: Figure[] = [];
+  const add = (figure: Figure) => {
+    figures.push(figure);
+    say(`  ${figure.name}: ${figure.value} ${figure.unit}`);
+  };
+  try {
+    await firstTest(folder.path, add);
+    say("preparing 3000000 flights");
+    const file = await writeFlights(folder.path);
+    const dataDir = join(folder.path, "data");
+    const door = await startProcess({ dataDir, projectDir: sourceOnly(folder.path) });
+    try {
+      say(`sending ${ROWS_MIN} flights`);
+      const rows = await fill(door, file);
+      await settled(door);
+      const run: Run = { door, dataDir, rows, add };
+      await streaming(run);
+      await judging(run);
+    } finally {
+      await door.stop();
+    }
+    return figures;
+  } finally {
+    folder.remove();
+  }
+}
+
+/** Sends flights until there are enough, and waits until all are in their table. */
+async function fill(door: DoorProcess, file: string): Promise<number> {
+  let sent = 0;
+  while (sent < ROWS_MIN)
+    sent += (await load(door, { file, eventsPerRequest: 1_000, connections: 16, seconds: 5 })).events;
+  return until("landing", () => storedRows(door), { holds: (rows) => rows >= sent, withinMs: 300_000 });
+}
+
+/** The same rows from the door and from ClickHouse, in turns. */
+async function streaming({ door, dataDir, rows, add }: Run): Promise<void> {
+  const engine = engineOf(door, dataDir);
+  const { hostname, port } = new URL(door.url);
+  const own = {
+    host: hostname,
+    port: Number(port),
+    path: "/v1/sql?format=ndjson",
+    headers: { authorization: `Bearer ${door.token}` },
+  };
+  // What the door asks for, so that both write the same bytes.
+  const settings =
+    "output_format_json_quote_64bit_integers=1&output_format_json_quote_decimals=1&date_time_output_format=iso";
+  const raw = { ...engine, path: `/?default_format=JSONEachRow&${settings}` };
+  const rates: { readonly raw: number; readonly own: number; readonly grown: number }[] = [];
+  for (let time = 0; time < 5; time++) {
+    const ofRaw = await drain(raw);
+    const before = door.memoryMiB();
+    let most = before;
+    const watch = setInterval(() => {
+      most = Math.max(most, door.memoryMiB());
+    }, MEMORY_EVERY_MS);
+    const ofOwn = await drain(own);
+    clearInterval(watch);
+    if (ofOwn.lines !== rows || ofRaw.lines !== rows || ofOwn.bytes !== ofRaw.bytes)
+      throw new Error(`of ${rows} rows came ${JSON.stringify({ own: ofOwn, raw: ofRaw })}`);
+    rates.push({ raw: rows / ofRaw.seconds, own: rows / ofOwn.seconds, grown: most - before });
+  }
+  const value = (of: (rate: (typeof rates)[number]) => number) => median(rates.map(of));
+  add({
+    name: `${rows} rows from ClickHouse's own HTTP, NDJSON`,
+    value: Math.round(value((rate) => rate.raw)),
+    unit: "rows/s",
+  });
+  add({ name: `${rows} rows from /v1/sql, NDJSON`, value: Math.round(value((rate) => rate.own)), unit: "rows/s" });
+  const ratio =
+    Math.round(
+      quantile(
+        rates.map((rate) => (rate.own / rate.raw) * 100),
+        0.5,
+      ),
+    ) / 100;
+  add({ name: "  of ClickHouse's own", value: ratio, unit: "", target: { value: 0.8, is: "at least" } });
+  const grown = Math.max(...rates.map((rate) => rate.grown));
+  add({
+    name: "  memory that the door takes for it, at most",
+    value: grown,
+    unit: "MiB",
+    target: { value: 100, is: "at most" },
+  });
+  add({ name: "  memory of the door's process afterwards", value: door.memoryMiB(), unit: "MiB" });
+}
+
+interface Drained {
+  readonly bytes: number;
+  readonly lines: number;
+  readonly seconds: number;
+}
+
+/** Posts the SELECT and reads the answer to its end over a plain socket: what is measured is the server. */
+function drain(of: {
+  host: string;
+  port: number;
+  path: string;
+  headers: Readonly<Record<string, string>>;
+}): Promise<Drained> {
+  const { promise, resolve, reject } = Promise.withResolvers<Drained>();
+  const startedMs = performance.now();
+  const headers = Object.entries({
+    ...of.headers,
+    host: of.host,
+    "content-length": SELECT.length,
+    connection: "close",
+  });
+  const body = new ChunkedBody();
+  const socket = connect({ host: of.host, port: of.port }, () => {
+    socket.write(
+      `POST ${of.path} HTTP/1.1\r\n${headers.map(([name, value]) => `${name}: ${value}`).join("\r\n")}\r\n\r\n${SELECT}`,
+    );
+  });
+  socket.on("data", (bytes: Buffer) => body.take(bytes));
+  socket.on("error", reject);
+  socket.on("close", () => {
+    const seconds = (performance.now() - startedMs) / 1000;
+    if (body.isWhole) resolve({ bytes: body.bytes, lines: body.lines, seconds });
+    else reject(new Error(`The answer was cut: ${body.head.slice(0, 500)}`));
+  });
+  return promise;
+}
+
+/** A body in chunks, counted and thrown away. */
+class ChunkedBody {
+  bytes = 0;
+  lines = 0;
+  isWhole = false;
+  head = "";
+  #left = 0;
+  #size = "";
+  #state: "head" | "size" | "data" | "after" = "head";
+
+  take(bytes: Buffer): void {
+    let at = 0;
+    if (this.#state === "head") {
+      this.head += bytes.toString("latin1");
+      const end = this.head.indexOf("\r\n\r\n");
+      if (end < 0) return;
+      at = bytes.length - (this.head.length - end - 4);
+      this.head = this.head.slice(0, end);
+      if (!this.head.startsWith("HTTP/1.1 200")) throw new Error(this.head);
+      this.#state = "size";
+    }
+    while (at < bytes.length) at = this.#step(bytes, at);
+  }
+
+  #step(bytes: Buffer, at: number): number {
+    if (this.#state === "size") {
+      const char = bytes[at]!;
+      if (char !== 10) {
+        if (char !== 13) this.#size += String.fromCharCode(char);
+        return at + 1;
+      }
+      this.#left = Number.parseInt(this.#size, 16);
+      this.#size = "";
+      this.isWhole = this.#left === 0;
+      this.#state = "data";
+      return at + 1;
+    }
+    if (this.#state === "after") {
+      if (bytes[at] === 10) this.#state = "size";
+      return at + 1;
+    }
+    const end = Math.min(bytes.length, at + this.#left);
+    for (let line = bytes.indexOf(10, at); line >= 0 && line < end; line = bytes.indexOf(10, line + 1)) this.lines += 1;
+    this.bytes += end - at;
+    this.#left -= end - at;
+    if (this.#left === 0) this.#state = "after";
+    return end;
+  }
+}
+
+/** A reader's query that was never asked, and again: the difference is its judgement. */
+async function judging({ door, add }: Run): Promise<void> {
+  const made = await door.post("/v1/admin/tokens", JSON.stringify({ name: "bench", scopes: ["sql:ods"] }), {
+    "content-type": "application/json",
+  });
+  const { token } = (await made.json()) as { token: string };
+  const ask = async (text: string) => {
+    const startedMs = performance.now();
+    const answer = await fetch(`${door.url}/v1/sql`, {
+      method: "POST",
+      body: text,
+      headers: { authorization: `Bearer ${token}` },
+    });
+    if (!answer.ok) throw new Error(await answer.text());
+    await answer.arrayBuffer();
+    return performance.now() - startedMs;
+  };
+  const [first, again, repeated]: number[][] = [[], [], []];
+  for (let n = 0; n < QUERIES; n++) {
+    const text = `SELECT origin, sum(delay) AS late FROM ods.flight WHERE flight_id = '${n}-${crypto.randomUUID()}' GROUP BY origin ORDER BY late LIMIT 10`;
+    first!.push(await ask(text));
+    again!.push(await ask(text));
+    repeated!.push(await ask(text));
+  }
+  const ms = (values: number[] | undefined) => Math.round(quantileOf(values!) * 100) / 100;
+  add({ name: "a reader's query, repeated, p50", value: ms(again), unit: "ms" });
+  const added = Math.round((quantileOf(first!) - quantileOf(again!)) * 100) / 100;
+  add({
+    name: "  judged the first time, more than that",
+    value: added,
+    unit: "ms",
+    target: { value: 1, is: "at most" },
+  });
+  const noise = Math.round((quantileOf(repeated!) - quantileOf(again!)) * 100) / 100;
+  add({ name: "  asked a third time, more than the second", value: noise, unit: "ms" });
+}
+
+const quantileOf = (values: readonly number[]) => [...values].sort((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+/** A new project's own test, from its command to its end. */
+async function firstTest(dir: string, add: (figure: Figure) => void): Promise<void> {
+  const project = join(dir, "shop");
+  await run([process.execPath, MAIN, "init", project], dir);
+  const seconds: number[] = [];
+  for (let time = 0; time < 5; time++) {
+    const startedMs = performance.now();
+    await run([process.execPath, "test"], project);
+    seconds.push((performance.now() - startedMs) / 1000);
+  }
+  const value = Math.round(median(seconds) * 100) / 100;
+  add({
+    name: "`bun test` of a new project, from the command to its end",
+    value,
+    unit: "s",
+    target: { value: 2, is: "at most" },
+  });
+}
+
+async function run(command: readonly string[], cwd: string): Promise<void> {
+  const child = Bun.spawn([...command], { cwd, stdout: "ignore", stderr: "pipe" });
+  const said = await new Response(child.stderr).text();
+  if ((await child.exited) !== 0) throw new Error(`${command.join(" ")} failed: ${said}`);
+}
