@@ -15,7 +15,7 @@ export function SchemaTree({ schema, insert }: { schema: readonly SchemaDatabase
     <>
       <input
         type="search"
-        aria-label="Search tables and columns"
+        aria-label="Search the schema"
         placeholder="Search"
         value={wanted}
         onChange={(event) => setWanted(event.target.value)}
