@@ -25,6 +25,7 @@ import {
   type OffsetRange,
   type PartialBackup,
   roomFor,
+  type UnreadableBackup,
   Warehouse,
   type WarehouseFailed,
 } from "@weir/connectors";
@@ -42,6 +43,7 @@ import {
   type WarehouseObject,
 } from "@weir/sql";
 import { Clock, Context, Effect, Layer, type Scope, Semaphore } from "effect";
+import { whileAway } from "./away_retry.ts";
 import { Catalog, type ChangeFailures, Sources } from "./catalog/catalog.ts";
 import { NUMBERS } from "./read_settings.ts";
 
@@ -54,7 +56,8 @@ export class Backups extends Context.Service<
   {
     /** Makes one; its name is a time unless one is given. One at a time. */
     readonly make: (name: string | undefined) => Effect.Effect<Backup, BackupFailures>;
-    readonly all: Effect.Effect<readonly Backup[], BackupFailed>;
+    /** Those that there are; undefined if none can be made here. */
+    readonly all: Effect.Effect<readonly (Backup | UnreadableBackup)[] | undefined, BackupFailed>;
   }
 >()("weir/actors/Backups") {}
 
@@ -65,14 +68,11 @@ const POLL_EVERY = "100 millis";
 export interface BackupOptions {
   /** A folder that the engine may write to; without it none can be made: the engine is not ours to back up. */
   readonly dir?: string | undefined;
-  /** Format of the data directory, which a backup becomes again. */
-  readonly dataFormat?: number;
 }
 
 /** Backups in a folder of the engine's machine. */
 export const backupsLayer = ({
   dir,
-  dataFormat = DATA_FORMAT,
 }: BackupOptions): Layer.Layer<Backups, never, Log | Warehouse | Sources | Catalog> =>
   Layer.effect(
     Backups,
@@ -83,16 +83,16 @@ export const backupsLayer = ({
         if (dir === undefined) return yield* notOurs;
         const nowMs = yield* Clock.currentTimeMillis;
         const folder = yield* beginBackup(dir, name ?? nameAt(nowMs));
-        const made = Effect.scoped(makeIn(folder, { dataFormat, nowMs }));
+        const made = Effect.scoped(makeIn(folder, nowMs));
         return yield* Effect.onError(made, () => discardBackup(folder));
-      });
+      }, Effect.scoped);
       const alone = one.withPermitsIfAvailable(1);
       return {
         make: (name) =>
           Effect.flatMap(alone(make(name)), (done) =>
             done._tag === "Some" ? Effect.succeed(done.value) : beingMade,
           ).pipe(Effect.provideContext(context)),
-        all: dir === undefined ? Effect.succeed([]) : listBackups(dir),
+        all: dir === undefined ? Effect.succeed(undefined) : listBackups(dir),
       };
     }),
   );
@@ -126,19 +126,18 @@ interface Cut {
 
 const makeIn = Effect.fnUntraced(function* (
   folder: PartialBackup,
-  { dataFormat, nowMs }: { readonly dataFormat: number; readonly nowMs: number },
+  nowMs: number,
 ): Effect.fn.Return<Backup, BackupFailures, Log | Warehouse | Sources | Catalog | Scope.Scope> {
   const { unchanged } = yield* Catalog;
+  yield* roomFor(folder, yield* bytesNow);
   yield* Effect.acquireRelease(dropCopies, () => Effect.ignore(dropCopies));
   const { objects, log, topics, catalog } = yield* unchanged(takeCut(folder));
-  const { tables, bytes } = yield* copied(objects);
-  const logBytes = yield* (yield* Log).diskBytes;
-  yield* roomFor(folder, bytes + (logBytes ?? 0));
+  const tables = yield* copied(objects);
   const id = crypto.randomUUID();
   yield* runToEnd(backupStatement(objects, { folder: folder.warehouse, id }), id);
   const manifest: Manifest = {
     format: BACKUP_FORMAT,
-    data_format: dataFormat,
+    data_format: DATA_FORMAT,
     made_at: new Date(nowMs).toISOString(),
     catalog,
     topics: topics as Manifest["topics"],
@@ -146,6 +145,18 @@ const makeIn = Effect.fnUntraced(function* (
     log: yield* log.finish,
   };
   return yield* finishBackup(folder, manifest);
+});
+
+/** Bytes of all tables and of the log. Asked before anything is written: a copy that is given up has taken its room already. */
+const bytesNow = Effect.gen(function* () {
+  const { rows } = yield* Warehouse;
+  const { diskBytes } = yield* Log;
+  const [{ bytes }] = yield* rows<{ bytes: number }>(
+    "admin",
+    `SELECT ifNull(sum(total_bytes), 0) AS bytes FROM system.tables WHERE database IN (${WAREHOUSE_DATABASES.map(literal).join(", ")})`,
+    NUMBERS,
+  );
+  return bytes + ((yield* diskBytes) ?? 0);
 });
 
 /** Copies every table as hard links and begins the copy of the log, all at one moment; definitions must not change meanwhile. */
@@ -191,23 +202,22 @@ const catalogVersion = Effect.gen(function* () {
   return catalog;
 });
 
-/** Rows of each copied table, and the bytes of all. */
+/** Rows of each copied table. */
 const copied = Effect.fnUntraced(function* (objects: readonly WarehouseObject[]) {
   const { rows } = yield* Warehouse;
-  const found = yield* rows<{ name: string; rows: number; bytes: number; exact: number }>(
+  const found = yield* rows<{ name: string; rows: number; exact: number }>(
     "admin",
-    `SELECT name, ifNull(total_rows, 0) AS rows, ifNull(total_bytes, 0) AS bytes,
+    `SELECT name, ifNull(total_rows, 0) AS rows,
             engine = 'MergeTree' AND position(engine_full, ' TTL ') = 0 AS exact
      FROM system.tables WHERE database = ${literal(BACKUP_DATABASE)}`,
     NUMBERS,
   );
   const byName = new Map(found.map((copy) => [copy.name, copy]));
-  const tables = objects.filter(hasRows).map((object) => {
+  return objects.filter(hasRows).map((object) => {
     const name = copyName(object);
     const copy = byName.get(name);
     return { name, rows: copy?.rows ?? 0, exact: copy?.exact === 1 };
   });
-  return { tables, bytes: found.reduce((sum, { bytes }) => sum + bytes, 0) };
 });
 
 /** Removes the copies, also those of a process that was killed. */
@@ -224,9 +234,11 @@ export const runToEnd = Effect.fnUntraced(function* (
   const { command, rows } = yield* Warehouse;
   yield* command("admin", statement);
   for (;;) {
-    const [state] = yield* rows<{ status: string; error: string }>(
-      "admin",
-      `SELECT status, error FROM system.backups WHERE id = ${literal(id)}`,
+    const [state] = yield* whileAway(
+      rows<{ status: string; error: string }>(
+        "admin",
+        `SELECT status, error FROM system.backups WHERE id = ${literal(id)}`,
+      ),
     );
     if (state?.status === "BACKUP_CREATED" || state?.status === "RESTORED") return;
     if (state?.status !== "CREATING_BACKUP" && state?.status !== "RESTORING") {

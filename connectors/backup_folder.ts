@@ -4,15 +4,18 @@
  *   <name>.partial/ { log.db, warehouse/ } ──fsync of everything──▶ manifest.json ──renamed──▶ <name>/
  *
  * A folder without `.partial` in its name is whole. What a cut-off backup left is
- * removed by the next one.
+ * removed by the next one; a lock keeps it from removing what another Weir is
+ * still writing there.
  *
  * @module
  */
 import { constants, type Dirent } from "node:fs";
-import { access, mkdir, open, readdir, rename, rm, stat, statfs } from "node:fs/promises";
+import { access, lstat, mkdir, open, readdir, rename, rm, statfs } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { BACKUP_FORMAT, type Manifest, manifestSchema } from "@weir/sql";
-import { Data, Effect } from "effect";
+import { Data, Effect, type Scope } from "effect";
+import { DATA_FORMAT } from "./data_directory.ts";
+import { isLocked, lockFile } from "./file_lock.ts";
 
 /** A backup cannot be made or used. */
 export class BackupFailed extends Data.TaggedError("BackupFailed")<{
@@ -44,16 +47,37 @@ export interface Backup {
 const NAME = /^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$/;
 const PARTIAL = ".partial";
 const MANIFEST = "manifest.json";
+/** It names every table and partition, with some hundred bytes each. */
+const MANIFEST_BYTES_MAX = 16 * 2 ** 20;
+const LOCK = "backups.lock";
 /** What stays free on the disk at least: a full one would stop the log. */
 const FREE_BYTES_MIN = 1 << 30;
 
-/** Makes the folder of a new backup; removes what cut-off ones left. */
-export function beginBackup(dir: string, name: string) {
+/** Makes the folder of a new backup; removes what cut-off ones left. Nobody else makes one there until the scope closes. */
+export function beginBackup(dir: string, name: string): Effect.Effect<PartialBackup, BackupFailed, Scope.Scope> {
+  return Effect.andThen(lockFolder(dir), makeFolder(dir, name));
+}
+
+const lockFolder = (dir: string) =>
+  Effect.acquireRelease(
+    attempt(async () => {
+      await mkdir(dir, { recursive: true, mode: 0o700 });
+      try {
+        return lockFile(join(dir, LOCK));
+      } catch (error) {
+        if (!isLocked(error)) throw error;
+        const hint = "Wait until it is finished, or start Weir with --backups on another folder.";
+        throw refused(`Cannot make a backup: another Weir is writing one into '${dir}'.`, hint);
+      }
+    }),
+    (lock) => Effect.sync(() => lock.close()),
+  );
+
+function makeFolder(dir: string, name: string) {
   return attempt(async (): Promise<PartialBackup> => {
     if (!NAME.test(name) || name.endsWith(PARTIAL))
       throw refused(`Cannot name a backup '${name.slice(0, 100)}'.`, "Use letters, digits, '.', '_' and '-'.");
     const whole = join(dir, name);
-    await mkdir(dir, { recursive: true, mode: 0o700 });
     for (const entry of await folders(dir))
       if (entry.endsWith(PARTIAL)) await rm(join(dir, entry), { recursive: true, force: true });
     if (await exists(whole))
@@ -81,8 +105,7 @@ export function roomFor({ name, partial }: PartialBackup, bytes: number) {
 export function finishBackup({ partial, whole, name }: PartialBackup, manifest: Manifest) {
   return attempt(async (): Promise<Backup> => {
     await Bun.write(join(partial, MANIFEST), `${JSON.stringify(manifest, null, 2)}\n`);
-    for (const path of await readdir(partial, { recursive: true })) await sync(join(partial, path));
-    await sync(partial);
+    await syncTree(partial);
     await rename(partial, whole);
     await sync(dirname(whole));
     return { name, path: whole, manifest };
@@ -93,18 +116,41 @@ export function finishBackup({ partial, whole, name }: PartialBackup, manifest: 
 export const discardBackup = ({ partial }: PartialBackup): Effect.Effect<void> =>
   Effect.ignore(attempt(() => rm(partial, { recursive: true, force: true })));
 
-/** The whole backups, by name. */
+/** A folder among the backups that cannot be read as one. */
+export interface UnreadableBackup {
+  readonly name: string;
+  readonly path: string;
+  readonly problem: string;
+}
+
+/** The backups in a folder, by name; of what should be one and cannot be read, why. */
 export function listBackups(dir: string) {
-  return attempt(async (): Promise<readonly Backup[]> => {
+  return attempt(async (): Promise<readonly (Backup | UnreadableBackup)[]> => {
     const names = (await exists(dir)) ? await folders(dir) : [];
     const whole = names.filter((name) => !name.endsWith(PARTIAL)).sort();
-    const found = await Promise.all(whole.map((name) => manifestOf(join(dir, name)).catch(() => undefined)));
-    return found.filter((backup) => backup !== undefined);
+    return Promise.all(
+      whole.map((name) => {
+        const path = join(dir, name);
+        return manifestOf(path).catch((error: Error) => ({ name, path, problem: error.message }));
+      }),
+    );
   });
 }
 
-/** A whole backup by its folder. */
-export const readBackup = (path: string) => attempt(() => manifestOf(path));
+/** A whole backup by its folder, to be restored by this Weir. */
+export function readBackup(path: string) {
+  return attempt(async (): Promise<Backup> => {
+    const backup = await manifestOf(path);
+    if (backup.manifest.data_format <= DATA_FORMAT) return backup;
+    throw madeLater(path, { found: `data format ${backup.manifest.data_format}`, max: DATA_FORMAT });
+  });
+}
+
+/** Makes everything in a folder durable. */
+export async function syncTree(dir: string): Promise<void> {
+  for (const path of await readdir(dir, { recursive: true })) await sync(join(dir, path));
+  await sync(dir);
+}
 
 async function manifestOf(path: string): Promise<Backup> {
   const name = basename(path);
@@ -115,17 +161,26 @@ async function manifestOf(path: string): Promise<Backup> {
       message: `Cannot read the backup '${path}': ${name.endsWith(PARTIAL) ? "it was never finished" : `it has no ${MANIFEST}`}.`,
       hint: "Name the folder of a whole backup.",
     });
-  const found: unknown = await Bun.file(file).json();
+  const damaged = refused(`Cannot read the backup '${path}': its ${MANIFEST} is damaged.`, "Use another backup.");
+  const kind = await lstat(file);
+  // What is a link or a device instead may lead anywhere and never end.
+  if (!kind.isFile() || kind.size > MANIFEST_BYTES_MAX) throw damaged;
+  const found: unknown = await Bun.file(file)
+    .json()
+    .catch(() => Promise.reject(damaged));
   const parsed = manifestSchema.safeParse(found);
   if (parsed.success) return { name, path, manifest: parsed.data };
   const { format } = (found ?? {}) as { readonly format?: unknown };
   if (typeof format === "number" && format > BACKUP_FORMAT)
-    throw refused(
-      `Cannot read the backup '${path}': a later Weir made it (format ${format}, this one reads up to ${BACKUP_FORMAT}).`,
-      "Use that Weir.",
-    );
-  throw refused(`Cannot read the backup '${path}': its ${MANIFEST} is damaged.`, "Use another backup.");
+    throw madeLater(path, { found: `format ${format}`, max: BACKUP_FORMAT });
+  throw damaged;
 }
+
+const madeLater = (path: string, { found, max }: { readonly found: string; readonly max: number }) =>
+  refused(
+    `Cannot read the backup '${path}': a later Weir made it (${found}, this one reads up to ${max}).`,
+    "Use that Weir.",
+  );
 
 async function folders(dir: string): Promise<readonly string[]> {
   const entries: readonly Dirent[] = await readdir(dir, { withFileTypes: true });
@@ -140,7 +195,8 @@ async function exists(path: string): Promise<boolean> {
 }
 
 async function sync(path: string): Promise<void> {
-  if (!(await stat(path)).isFile() && !(await stat(path)).isDirectory()) return;
+  const kind = await lstat(path);
+  if (!kind.isFile() && !kind.isDirectory()) return;
   const handle = await open(path, "r");
   try {
     await handle.sync();

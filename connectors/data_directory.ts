@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { existsSync, readFileSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, renameSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
 /** What this Weir writes. 0 is a directory from before there was a number. */
@@ -73,10 +73,16 @@ export function upgradeDataDirectory(
   stampDataDirectory(dataDir, format);
 }
 
-/** Writes a directory's number. Renamed into place: a crash leaves the old one or the new one. */
+/** Writes a directory's number. Durable, then renamed into place: a crash leaves the old one or the new one. */
 export function stampDataDirectory(dataDir: string, format: number): void {
   const path = join(dataDir, FILE);
-  writeFileSync(`${path}.new`, `${JSON.stringify({ format })}\n`);
+  const file = openSync(`${path}.new`, "w");
+  try {
+    writeSync(file, `${JSON.stringify({ format })}\n`);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
   renameSync(`${path}.new`, path);
 }
 

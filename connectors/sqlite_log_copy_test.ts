@@ -1,9 +1,10 @@
+import { Database } from "bun:sqlite";
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { Effect, Fiber } from "effect";
 import { assigned, at, packed, valuesOf } from "./log_contract_fixture.ts";
-import { freshDir, removeDirs, withLog } from "./sqlite_log_fixture.ts";
+import { freshDir, removeDirs, until, withLog } from "./sqlite_log_fixture.ts";
 
 afterAll(removeDirs);
 
@@ -63,6 +64,28 @@ describe("copy()", () => {
           next = records.next;
         }
         expect(next).toBe(latest);
+      }),
+    );
+  });
+
+  test("stops in the middle when it is given up, and lets the log's file go", async () => {
+    const [dir, other] = [freshDir(), freshDir()];
+    const [large, count] = ["x".repeat(250_000), 200];
+    await withLog({ dir }, (log) =>
+      Effect.gen(function* () {
+        for (let index = 0; index < count; index++) yield* log.append(write([large]));
+        yield* Effect.scoped(log.copy(join(other, "log.db")));
+        using db = new Database(join(dir, "log.db"), { readwrite: true });
+        // Busy while the copy's snapshot is there.
+        const tidied = db.query<{ busy: number }, []>("PRAGMA wal_checkpoint(TRUNCATE)");
+        let bytes = 0;
+        yield* until(() =>
+          Effect.sync(() => {
+            bytes = Math.max(bytes, statSync(join(other, "log.db-wal"), { throwIfNoEntry: false })?.size ?? 0);
+            return tidied.get()!.busy === 0;
+          }),
+        );
+        expect(bytes).toBeLessThan((large.length * count) / 2);
       }),
     );
   });

@@ -38,6 +38,8 @@ export interface Api {
   readonly sql: string;
   /** Qualified names of the tables, views and dictionaries that the SELECT names, sorted. */
   readonly reads: readonly string[];
+  /** It answers differently as time goes by, though no row has changed. */
+  readonly asksClock: boolean;
 }
 
 /** Values by parameter, as the engine reads them; null is SQL's. */

@@ -21,7 +21,7 @@ export const BACKUP_FORMAT = 1;
 export const manifestSchema = z.object({
   format: z.literal(BACKUP_FORMAT),
   /** Format of the data directory that it becomes. */
-  data_format: z.int().min(0),
+  data_format: z.int().min(1),
   made_at: z.iso.datetime(),
   /** Version of the catalog. */
   catalog: z.int().min(0),

@@ -36,6 +36,9 @@ const ANSWERS: Readonly<Record<string, Answer>> = {
   localtime: (at) => `CAST(formatDateTime(${at}, '%H:%i:%S') AS Time)`,
 };
 
+/** Names of the functions that ask for the time, in lower case. */
+export const CLOCK_FUNCTIONS: ReadonlySet<string> = new Set(Object.keys(ANSWERS));
+
 /** Words of standard SQL that need no brackets. */
 const BARE: ReadonlySet<string> = new Set(["current_timestamp", "current_date", "localtimestamp", "localtime"]);
 

@@ -6,9 +6,9 @@
  * @module
  */
 export * from "./api.ts";
-export { overColumns, probeOver } from "./api_probe.ts";
+export * from "./api_probe.ts";
 export * from "./backup.ts";
-export { asksClock, atTime } from "./clock.ts";
+export { atTime } from "./clock.ts";
 export { type Conform, conform, type Verdict } from "./conform/conform.ts";
 export * from "./ddl.ts";
 export { apiOptions, readApi } from "./definition/api_definition.ts";
@@ -18,7 +18,7 @@ export * from "./definition/function_definition.ts";
 export * from "./definition/model_definition.ts";
 export { definitionSchemas } from "./definition/schema.ts";
 export * from "./definition/source_definition.ts";
-export { identifier, literal } from "./definition/tokens.ts";
+export { identifier, literal, namesIn } from "./definition/tokens.ts";
 export * from "./definitions.ts";
 export * from "./dimension.ts";
 export { type LoadStatement, loadProblem, loadStatements } from "./dimension_load.ts";

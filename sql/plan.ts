@@ -140,6 +140,26 @@ export function copyGuards(before: Source, after: Source): readonly string[] {
   });
 }
 
+/** Columns whose type changes, with a condition that holds for each stored value that the new type does not take. */
+export function misfits(
+  before: Source,
+  after: Source,
+): readonly { readonly name: string; readonly type: string; readonly condition: string }[] {
+  const old = new Map(before.columns.map((column) => [column.name, column]));
+  return after.columns.flatMap(({ name, type }) => {
+    const from = old.get(name);
+    if (from === undefined || from.type === type) return [];
+    const cast = `accurateCastOrNull(${identifier(name)}, ${literal(withoutNull(type))})`;
+    const back = `accurateCastOrNull(${cast}, ${literal(withoutNull(from.type))})`;
+    const isNullTaken = withoutNull(type) === type ? 1 : `NOT isNull(${identifier(name)})`;
+    return [{ name, type, condition: `ifNull(${back} != ${identifier(name)}, ${isNullTaken})` }];
+  });
+}
+
+function withoutNull(type: string): string {
+  return /^Nullable\((.*)\)$/s.exec(type)?.[1] ?? type;
+}
+
 function compareColumns(before: readonly Column[], after: readonly Column[]) {
   const old = new Map(before.map((column) => [column.name, column]));
   const names = new Set(after.map((column) => column.name));

@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { type AppliedSource, type Change, copyColumns, planSource } from "./plan.ts";
+import { type AppliedSource, type Change, copyColumns, misfits, planSource } from "./plan.ts";
 import type { Column, Source } from "./source.ts";
 
 const column = (name: string, type: string, more: Partial<Column> = {}): Column => ({
@@ -209,5 +209,20 @@ describe("copyColumns()", () => {
 
   test("leaves out what is no longer there", () => {
     expect(copy({ columns: [ID] }, { unknown: "keep" })).toEqual(["id = `id`", ...COMPANIONS, ...TIMES]);
+  });
+});
+
+describe("misfits()", () => {
+  test.each([
+    ["Int32", "Int32", []],
+    ["Nullable(Int32)", "Int8", ["ifNull(accurateCastOrNull(accurateCastOrNull(`n`, 'Int8'), 'Int32') != `n`, 1)"]],
+    [
+      "Int32",
+      "Nullable(Int8)",
+      ["ifNull(accurateCastOrNull(accurateCastOrNull(`n`, 'Int8'), 'Int32') != `n`, NOT isNull(`n`))"],
+    ],
+  ] as const)("from %s to %s", (from, to, conditions) => {
+    const of = (type: string) => ({ ...SOURCE, columns: [ID, AT, column("n", type)] });
+    expect(misfits(of(from), of(to)).map(({ condition }) => condition)).toEqual([...conditions]);
   });
 });

@@ -206,17 +206,21 @@ describe("a rebuild while events arrive", () => {
     expect(await world.sql("SELECT n FROM ods.grown WHERE id = 'large'")).toEqual([{ n: 4_294_967_295 }]);
   });
 
-  test("fails when a value would lose digits", async () => {
-    await apply({ exact: source("exact", { columns: "id String, n UInt32, x Float64" }) });
-    await world.post("/v1/ingest/exact?wait=1", '{"id":"a","n":1,"x":64.32}', JSON_TYPE);
-    const { status, answer } = await apply({
-      exact: source("exact", { columns: "id String, n UInt32, x Decimal(10, 2)" }),
+  test.each([
+    ["would lose digits", { name: "exact", from: "Float64", to: "Decimal(10, 2)", values: [64.32], rows: "1 row" }],
+    ["is null", { name: "rated", from: "Nullable(UInt8)", to: "UInt8", values: [null, null, 5], rows: "2 rows" }],
+  ])("fails when a value %s", async (_, { name, from, to, values, rows }) => {
+    const text = (type: string) => ({ [name]: source(name, { columns: `id String, n UInt32,\n  x ${type}` }) });
+    await apply(text(from));
+    for (const [id, x] of values.entries())
+      await world.post(`/v1/ingest/${name}?wait=1`, JSON.stringify({ id: `${id}`, n: 1, x }), JSON_TYPE);
+    expect((await apply(text(to))).answer.error).toEqual({
+      code: "definition_invalid",
+      message: `Cannot change column 'x': it holds values that ${to} does not take, in ${rows}.`,
+      hint: expect.stringContaining("Keep the old type"),
+      at: { file: `ods/${name}.sql`, line: 8, column: 5 },
     });
-    expect({ status, message: answer.error?.message }).toEqual({
-      status: 409,
-      message: expect.stringContaining("a value of x does not fit into Decimal(10, 2) unchanged"),
-    });
-    expect(await world.sql("SELECT x FROM ods.exact")).toEqual([{ x: 64.32 }]);
+    expect(await world.sql(`SELECT x FROM ods.${name} ORDER BY id`)).toEqual(values.map((x) => ({ x })));
   });
 
   test("refuses a codec that the engine does not know, and takes the corrected definition", async () => {
@@ -232,13 +236,15 @@ describe("a rebuild while events arrive", () => {
     await world.post("/v1/ingest/kept?wait=1", '{"id":"large","n":300}', JSON_TYPE);
     const sender = await whileSending("kept", async () => {
       expect(await apply({ kept: source("kept", { columns: "id String, n UInt8" }) })).toEqual({
-        status: 409,
+        status: 422,
         answer: {
           error: {
-            code: "change_failed",
-            message: "Cannot apply: Value in column UInt32 cannot be safely converted into type UInt8.",
+            code: "definition_invalid",
+            message: expect.stringMatching(
+              /^Cannot change column 'n': it holds values that UInt8 does not take, in \d+ rows?\.$/,
+            ),
             hint: expect.stringContaining("still in force"),
-            at: null,
+            at: { file: "ods/kept.sql", line: 7, column: 16 },
           },
         } as never,
       });

@@ -6,8 +6,18 @@
  * @module
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  readdirSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from "node:fs";
 import { join } from "node:path";
+import { Effect } from "effect";
 import { startProcess, temporaryFolder, until } from "./door_process.ts";
 import { api, apply, JSON_TYPE, model, source } from "./models_fixture.ts";
 import { Sender } from "./sender.ts";
@@ -87,6 +97,15 @@ const exactly = (rows: number, total: number) => ({
   dwa: { rows: String(rows), ids: String(rows), total: String(total) },
 });
 
+/** What somebody hostile adds to a backup, so that rows go there. */
+const ELSEWHERE = "CREATE TABLE dim.elsewhere ( a String ) ENGINE = URL('http://127.0.0.1:1/', TSV)";
+
+/** What somebody hostile puts in a file's place. */
+function linkTo(target: string, path: string): void {
+  rmSync(path);
+  symlinkSync(target, path);
+}
+
 describe("weir backup and restore", () => {
   test("hold every event that was accepted before, each once, while more keep coming", async () => {
     await world.post("/v1/admin/tokens", JSON.stringify({ name: "app", scopes: ["api:*"] }), JSON_TYPE);
@@ -159,7 +178,7 @@ describe("weir backup and restore", () => {
     expect(listed.backups.map(({ name }) => name)).toContain("first");
   });
 
-  test("refuse what is not whole, and touch no directory that has something in it", async () => {
+  test("8, 16: refuse what is not whole, and touch no directory that has something in it", async () => {
     const whole = join(folder.path, "data/backups/first");
     const spoiled = (name: string, spoil: (path: string) => void) => {
       const path = join(folder.path, name);
@@ -174,6 +193,8 @@ describe("weir backup and restore", () => {
       [join(folder.path, "nowhere"), "new", "there is no such folder"],
       [join(folder.path, "full"), "new", "it has no manifest.json"],
       [spoiled("cut", (path) => appendFileSync(join(path, "log.db"), "x")), "new", "its log.db is damaged"],
+      // What a link leads to is not the backup's, whatever it holds.
+      [spoiled("linked", (path) => linkTo(join(whole, "log.db"), join(path, "log.db"))), "new", "log.db is damaged"],
       [
         spoiled("later", (path) => writeFileSync(join(path, "manifest.json"), '{"format":2}')),
         "new",
@@ -186,6 +207,19 @@ describe("weir backup and restore", () => {
     }
     expect(existsSync(join(folder.path, "new"))).toBeFalse();
     expect(readdirSync(folder.path).filter((name) => name.includes(".restoring-"))).toEqual([]);
+  });
+
+  test("32: refuse what would send rows elsewhere once it is started", async () => {
+    const { command } = world.door.warehouse;
+    await Effect.runPromise(command("admin", ELSEWHERE));
+    const { body } = await backup("changed");
+    await Effect.runPromise(command("admin", "DROP TABLE dim.elsewhere"));
+    const { status, err } = await weir("restore", body.path, "--data", join(folder.path, "new"));
+    expect({ status, err }).toMatchObject({
+      status: 1,
+      err: expect.stringContaining("dim.elsewhere is of the engine"),
+    });
+    expect(existsSync(join(folder.path, "new"))).toBeFalse();
   });
 });
 

@@ -184,7 +184,7 @@ describe.skipIf(CHROMIUM === undefined)("the console", () => {
     await left(linked);
   });
 
-  test("shows markup in names, values and errors as text", async () => {
+  test("22: shows markup in names, values and errors as text", async () => {
     const page = await openSql(`SELECT '${XSS}' AS \`${XSS}\`, ['${XSS}'] AS list`);
     await run(page);
     expect(await texts(page, "thead th strong")).toEqual([XSS, "list"]);
@@ -263,6 +263,23 @@ describe.skipIf(CHROMIUM === undefined)("the console", () => {
     await page.until("an event is there", 'document.querySelector(".answer p")?.textContent.includes("1 event")');
     await page.click('document.querySelector(".operation .stop")');
     await page.until("the stream is over", 'document.querySelector(".operation .stop") === null');
+    await left(page);
+  });
+
+  test("22: shows markup in what definitions say as text", async () => {
+    const doc = `${XSS} [x](javascript:alert(1)) </script>`;
+    const columns = `id String COMMENT '${XSS}'`;
+    await world.apply({
+      hostile: `/*---\nkind: source\ndoc: ${JSON.stringify(doc)}\n---*/\nCREATE TABLE ods.hostile ( ${columns} )`,
+    });
+    const page = await browser.page(url(`/docs#token=${world.token}`));
+    await page.until("the document is there", 'document.querySelector(".operation")');
+    await page.goTo(url("/docs#ingest_hostile"));
+    const shown = `document.querySelector(".operation")?.textContent.split(${JSON.stringify(XSS)}).length`;
+    await page.until("the doc and the comment are there", `${shown} >= 3`);
+    expect(await page.evaluate<string>('document.querySelector(".operation").textContent')).toContain(doc);
+    const made = 'document.querySelectorAll("img, .operation script, [href^=javascript]").length';
+    expect(await page.evaluate<number>(made)).toBe(0);
     await left(page);
   });
 });

@@ -18,6 +18,8 @@ const BODIES = [
   ["/v1/ingest/event", "application/x-ndjson", 32 * MIB],
   ["/v1/sql", "text/plain", MIB],
   ["/v1/admin/definitions", "application/json", 64 * MIB],
+  ["/v1/admin/quarantine/replay", "application/json", MIB / 16],
+  ["/v1/admin/backups", "application/json", 4_096],
 ] as const;
 
 let door: Gateway;

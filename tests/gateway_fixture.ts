@@ -3,6 +3,20 @@
  *
  *   openGateway ──▶ ask (requests) · rawRequest (bytes) ──▶ refusal ──close──▶ the platform is as it was
  *
+ * Tests name the risk that they are about by its number:
+ *
+ *    1 no token, or a forged one          2 another scope                  3 fixed parameters overridden
+ *    4 a statement that writes            5 limits lifted by SETTINGS      6 settings in the address
+ *    7 table functions that reach out     8 files read or written          9 names that no list knows
+ *   10 several statements                11 parameters as SQL             12 other tables by detours
+ *   13 system tables                     14 who and where the server is   15 the engine's own headers
+ *   16 memory, time, disk, places        17 addresses by header           18 addresses in other spellings
+ *   19 bodies without end                20 bombs                         21 other origins and hosts
+ *   22 markup in names and values        23 formulas in CSV               24 control characters in logs and terminals
+ *   25 secrets in answers and logs       26 tokens kept and compared      27 prototypes
+ *   28 numbers and keys read twice       29 slow patterns                 30 paths and framing
+ *   31 answers shared between callers    32 reaching out for an admin     33 packages
+ *
  * @module
  */
 import { expect } from "bun:test";
@@ -19,23 +33,35 @@ CREATE TABLE ods.event ( id String, n UInt32 )
 `;
 const SOCKET_MS_MAX = 5_000;
 
-/** Every route below /v1. */
+/** Every route below /v1; none of them changes anything, and each ends by itself, with whatever body. */
 export const ROUTES = [
   ["POST", "/v1/ingest/event"],
   ["POST", "/v1/sql"],
+  ["GET", "/v1/sql/schema"],
   ["DELETE", "/v1/sql/00000000-0000-4000-8000-000000000000"],
+  ["GET", "/v1/admin/status"],
   ["GET", "/v1/admin/actors"],
+  ["GET", "/v1/admin/sources/event/tail?limit=none"],
   ["GET", "/v1/admin/quarantine"],
+  ["GET", "/v1/admin/quarantine/groups"],
+  ["GET", "/v1/admin/quarantine/event.1.0.0"],
+  ["POST", "/v1/admin/quarantine/replay"],
+  ["POST", "/v1/admin/quarantine/drop"],
   ["GET", "/v1/admin/definitions"],
+  ["GET", "/v1/admin/definitions/schemas"],
   ["POST", "/v1/admin/definitions"],
+  ["POST", "/v1/admin/definitions/dwa.none/check"],
+  ["POST", "/v1/admin/definitions/dwa.none/resume"],
   ["GET", "/v1/admin/tokens"],
+  ["POST", "/v1/admin/tokens"],
+  ["DELETE", "/v1/admin/tokens/0000000000000000"],
   ["GET", "/v1/admin/backups"],
   ["POST", "/v1/admin/backups"],
   ["GET", "/v1/openapi.json"],
-  ["POST", "/v1/admin/tokens"],
   ["POST", "/v1/tickets"],
   ["GET", "/v1/api"],
   ["GET", "/v1/api/any"],
+  ["GET", "/v1/api/any/live"],
 ] as const;
 
 /** An answer, read whole; `code` is undefined if it is no refusal. */

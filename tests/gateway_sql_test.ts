@@ -219,7 +219,28 @@ describe("tables", () => {
   test("14: the engine's guesses name no tables", async () => {
     for (const table of ["dwf.numbe", "dwf.secre", "dwf.even"]) {
       const { status, text } = await ask(`SELECT * FROM ${table}`, { token: "layer" });
-      expect([status, /Maybe|dws|ods|secret/.test(text.replaceAll(table, ""))]).toEqual([400, false]);
+      expect([status, /Maybe you|dws|ods|secret/.test(text.replaceAll(table, ""))]).toEqual([400, false]);
+    }
+  });
+
+  test("14: what is suggested may be read, and stands at its place", async () => {
+    const rows = [
+      ["layer", "SELECT *\n FROM dwf.numbe", "Maybe dwf.number was meant.", { line: 2, column: 7 }],
+      ["one", "SELECT * FROM dwf.numbe", "Maybe dwf.number was meant.", { line: 1, column: 15 }],
+      ["one", "SELECT * FROM dwf.othr", "GET /v1/sql/schema", { line: 1, column: 15 }],
+      ["layer", "SELECT * FROM dws.secre", "GET /v1/sql/schema", { line: 1, column: 15 }],
+      ["layer", "SELECT 'verison', verison FROM dwf.number", "Maybe version was meant.", { line: 1, column: 19 }],
+      ["reader", "SELECT x.tex -- tex\nFROM dws.secret AS x", "Maybe text was meant.", { line: 1, column: 8 }],
+      ["layer", "SELECT tex, tex FROM dwf.number", "Correct", null],
+      ["layer", "SELEC 1", "Maybe SELECT was meant.", { line: 1, column: 1 }],
+      [door.world.token, "SHWO TABLES", "Maybe SHOW was meant.", { line: 1, column: 1 }],
+      [door.world.token, "SELECT 1,\n verison FROM dwf.number", "Correct", { line: 2, column: 2 }],
+      [door.world.token, "SELECT dictGet('dwf.numbr', 'a', 1)", "Maybe dwf.number was meant.", { line: 1, column: 16 }],
+    ] as const;
+    for (const [token, sql, hint, at] of rows) {
+      const { error } = JSON.parse((await ask(sql, { token })).text) as { error: { hint: string; at: unknown } };
+      expect({ sql, hint: error.hint, at: error.at }).toEqual({ sql, hint: expect.stringContaining(hint), at });
+      if (token !== door.world.token) expect(error.hint).not.toMatch(/SHOW|DESCRIBE|EXPLAIN|EXISTS|secret|other/);
     }
   });
 
@@ -256,6 +277,9 @@ describe("statements", () => {
       ["SELECT 1 FORMAT CSV", "sql_refused", { line: 1, column: 10 }],
       ["SHOW TABLES", "sql_refused", { line: 1, column: 1 }],
       ["SELECT dictGet('ods.x', 'a', 1)", "sql_forbidden", { line: 1, column: 16 }],
+      ["SELECT 1 SETTINGS max_threads = 1", "sql_forbidden", { line: 1, column: 10 }],
+      ["SELECT 1 SETTINGS max_threads = 64", "sql_forbidden", { line: 1, column: 10 }],
+      ["SELECT 1 SETTINGS `readonly`=0", "sql_forbidden", { line: 1, column: 10 }],
     ] as const;
     for (const [sql, code, at] of rows) {
       const { error } = JSON.parse((await ask(sql)).text) as { error: { code: string; at: unknown; hint: string } };

@@ -8,6 +8,7 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { app } from "@weir/web";
 import { temporaryFolder } from "./door_process.ts";
 import { type Gateway, openGateway, ROUTES, refusal } from "./gateway_fixture.ts";
 
@@ -30,6 +31,19 @@ afterAll(async () => {
 });
 
 const sql = (text: string, query = "") => door.ask("POST", `/v1/sql${query}`, { body: text });
+
+describe("routes", () => {
+  test("1: all of them are on the list that is attacked", () => {
+    const known = app(door.world.door).routes.filter(({ method, path }) => method !== "ALL" && path.startsWith("/v1"));
+    expect(known.length).toBeGreaterThan(20);
+    const asked = ROUTES.map(([method, path]) => `${method} ${path.split("?")[0]}`);
+    const missing = known.filter(({ method, path }) => {
+      const pattern = new RegExp(`^${method} ${path.replaceAll(/:\w+/g, "[^/]+")}$`);
+      return !asked.some((route) => pattern.test(route));
+    });
+    expect(missing.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
+  });
+});
 
 describe("tokens and paths", () => {
   const wrong = () => [
@@ -97,6 +111,30 @@ describe("tokens and paths", () => {
     );
     expect([0, 400, 421]).toContain(status);
     expect(await door.rawRequest("GET", "/healthz")).toBe(200);
+  });
+});
+
+describe("definitions", () => {
+  const model = (select: string, front = "") => `/*---\nkind: model\ndoc: One.\n${front}---*/\n${select}\n`;
+  const inner = `url('http://127.0.0.1:1/x', TSV, 'a String')`;
+
+  const definitions = [
+    ["dwf/x.sql", model(`SELECT a FROM ${inner}`)],
+    ["dwf/x.sql", model(`SELECT a FROM ${inner}`, "refresh: { every: 1 hour }\n")],
+    ["dwf/x.sql", model("SELECT id, file('/proc/self/environ') AS f FROM ods.event")],
+    ["dwf/x.sql", model("SELECT id, getClientHTTPHeader('Authorization') AS f FROM ods.event")],
+    ["dim/x.sql", `/*---\nkind: dimension\ndoc: One.\nkey: a\n---*/\nSELECT a FROM ${inner}\n`],
+    ["api/x.sql", `/*---\nkind: api\ndoc: One.\n---*/\nSELECT a FROM ${inner}\n`],
+    ["api/x.sql", "/*---\nkind: api\ndoc: One.\n---*/\nSELECT file('/proc/self/environ') AS f\n"],
+    ["functions/x.sql", "/*---\nkind: function\ndoc: One.\n---*/\nCREATE FUNCTION x AS (n) -> file(n)\n"],
+  ] as const;
+
+  test("14, 32: what would reach outside is refused, from an administrator too", async () => {
+    for (const [path, text] of definitions) {
+      const body = JSON.stringify({ files: [{ path, text }] });
+      const { status, code } = await door.ask("POST", "/v1/admin/definitions", { body, headers: JSON_TYPE });
+      expect({ text, status, code }).toEqual({ text, status: 422, code: "definition_invalid" });
+    }
   });
 });
 

@@ -120,19 +120,31 @@ describe("what cannot be applied", () => {
     [
       "an API over a missing column",
       { "api/x.sql": api("SELECT m FROM dwf.firm") },
-      { file: "api/x.sql", line: 1, column: 1 },
+      { file: "api/x.sql", line: 5, column: 8 },
       "Unknown expression identifier `m`",
+    ],
+    [
+      "an API whose parameter has the wrong type",
+      { "api/x.sql": api("SELECT id,\n  plus(n, {text:String}) AS m FROM dwf.firm") },
+      { file: "api/x.sql", line: 6, column: 3 },
+      "Illegal types UInt32 and String of arguments of function plus",
+    ],
+    [
+      "an API that is no SQL",
+      { "api/x.sql": api("SELECT id FROM dwf.firm WHERE n > {n:UInt32}\n  ORDER id") },
+      { file: "api/x.sql", line: 6, column: 9 },
+      "the engine cannot read it at 'id'",
     ],
     [
       "an API over nothing",
       { "api/x.sql": api("SELECT m FROM dwf.nothing") },
-      { file: "api/x.sql", line: 1, column: 1 },
+      { file: "api/x.sql", line: 5, column: 15 },
       "dwf.nothing, which is not defined",
     ],
     [
       "a model that would break an API in force",
       { "dwf/firm.sql": model("SELECT id FROM ods.firm") },
-      { file: "api/firm.sql", line: 1, column: 1 },
+      { file: "api/firm.sql", line: 5, column: 12 },
       "`n`",
     ],
     [
@@ -162,6 +174,19 @@ describe("what cannot be applied", () => {
     expect(answer.errors[0]).toMatchObject({ ...at, message: expect.stringContaining(says) });
     expect(await inForce(world, "dwf.firm")).toMatchObject({ version: 1, text: model("SELECT id, n FROM ods.firm") });
     expect(await world.sql("SELECT name FROM system.tables WHERE name LIKE '%planned%'")).toEqual([]);
+  });
+
+  test("what follows from an error below is not told as another one", async () => {
+    const { answer } = await apply(world, {
+      "functions/twice.sql": "/*---\nkind: function\ndoc: It.\n---*/\nCREATE FUNCTION twice AS (n) -> file(n)\n",
+      "dwf/called.sql": model("SELECT id, twice(n) AS n FROM ods.firm"),
+      "dwf/wrong.sql": model("SELECT mn FROM ods.firm"),
+      "dwa/above.sql": model("SELECT mn FROM dwf.wrong"),
+      "api/above.sql": api("SELECT mn FROM dwa.above"),
+      "api/alone.sql": api("SELECT m FROM dwf.firm"),
+    });
+    expect(answer.errors.map(({ file }) => file)).toEqual(["functions/twice.sql", "dwf/wrong.sql", "api/alone.sql"]);
+    expect(answer.done).toBe(false);
   });
 
   test("two files for the same thing", async () => {

@@ -87,6 +87,8 @@ export class Judge {
   constructor(document: Document) {
     this.#document = document;
     addFormats(this.#ajv);
+    // Of JSON Schema itself: a text of Base64.
+    this.#ajv.addFormat("base64", /^[A-Za-z0-9+/]*={0,2}$/);
     this.#ajv.addSchema({ $id: "document", ...document }, "document", undefined, false);
   }
 

@@ -89,6 +89,45 @@ describe("an operator", () => {
     expect(answer.stdout).toContain("NOT READY: the log does not answer");
   });
 
+  test("22, 24: sees what hostile events hold, and nothing of it moves the cursor", async () => {
+    const evil = "\x1b[2J\x1b]0;owned\x07\x9b31m\u202e";
+    const error = { code: "sql_refused", message: `Cannot parse '${evil}'.`, hint: evil, at: { line: 1, column: 2 } };
+    const row = { id: "reading.1.0.5", outcome: "still bad", column: evil, reason: evil };
+    const place = { file: `ods/${evil}.sql`, line: 1, column: 1, message: evil, hint: evil };
+    const change = { kind: "refuse", name: "ods.reading", reason: evil, hint: evil, explanation: [evil] };
+    const record = { partition: 0, offset: 0, at: "2026-01-01T00:00:00Z", key: evil, value: evil, value_bytes: 9 };
+    const answers: Readonly<Record<string, () => Response>> = {
+      "/v1/sql": () => Response.json({ error }, { status: 400 }),
+      "/v1/admin/quarantine/replay": () => Response.json({ counts: {}, rows: [row], next: null }),
+      "/v1/admin/definitions": () => Response.json({ changes: [change], errors: [place], conflicts: [], done: false }),
+      "/v1/admin/definitions/dwa.x/check": () =>
+        Response.json({ rows: 1, differing: 1, classes: {}, differences: [{ batch: evil, live: evil }] }),
+      "/v1/admin/sources/reading/tail": () => new Response(`${JSON.stringify(record)}\n`),
+    };
+    using server = Bun.serve({
+      ...{ port: 0, hostname: "127.0.0.1" },
+      fetch: ({ url }) => answers[new URL(url).pathname]!(),
+    });
+    const env = { WEIR_URL: `http://x:hidden@127.0.0.1:${server.port}`, WEIR_TOKEN: "x" };
+    const asked = [
+      ["sql", "SELECT 1"],
+      ["quarantine", "replay", row.id],
+      ["plan", "--project", projectDir],
+      ["check", "dwa.x"],
+      ["tail", "reading", "--limit", "1"],
+      ["restore", `${folder.path}/${evil}`],
+    ];
+    for (const [index, { stdout, stderr }] of (await Promise.all(asked.map((args) => weir(args, env)))).entries()) {
+      const said = stdout + stderr;
+      expect({ asked: asked[index]![0], isSaid: said.includes("\\u001b[2J"), said }).toMatchObject({ isSaid: true });
+      // Of what moves a cursor, only the ends of lines.
+      expect(said.replaceAll("\n", "")).not.toMatch(/[\p{Cc}\u202e]/u);
+    }
+    await server.stop(true);
+    const away = await weir(["status"], env);
+    expect([away.stdout, away.stderr.includes("hidden")]).toEqual(["", false]);
+  });
+
   test("looks at what is in the log", async () => {
     const { status, stdout } = await here("tail", "reading", "--from", "earliest", "--limit", "1");
     expect({ status, stdout }).toEqual({

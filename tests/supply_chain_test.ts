@@ -22,7 +22,7 @@ const packages = [...lock.matchAll(/^ {4}"([^"]+)": \["([^"]+)@([^"@]+)"(.*)\],?
 );
 
 describe("bun.lock", () => {
-  test("names every package with its checksum, and none by an address", () => {
+  test("33: names every package with its checksum, and none by an address", () => {
     expect(packages.length).toBeGreaterThan(20);
     const outside = packages.filter(({ version }) => !version.startsWith("workspace:"));
     const loose = outside.filter(
@@ -31,7 +31,7 @@ describe("bun.lock", () => {
     expect(loose.map(({ name }) => name)).toEqual([]);
   });
 
-  test("holds versions in which known holes are fixed", () => {
+  test("33: holds versions in which known holes are fixed", () => {
     for (const [name, fixed] of Object.entries(FIXED)) {
       const { version } = packages.find((one) => one.name === name)!;
       expect({ name, version, isFixed: Bun.semver.order(version.replace(/-stable.*/, ""), fixed) >= 0 }).toMatchObject({
@@ -41,7 +41,7 @@ describe("bun.lock", () => {
     expect(Bun.semver.order(Bun.version, BUN_FIXED)).toBeGreaterThanOrEqual(0);
   });
 
-  test("runs no package's own scripts at install", () => {
+  test("33: runs no package's own scripts at install", () => {
     expect(lock).not.toContain("trustedDependencies");
   });
 });

@@ -162,13 +162,15 @@ describe("bounds", () => {
     await cancel();
   });
 
-  test("refuses a seventeenth tail, and takes it when another one ended", async () => {
+  test("16: refuses a seventeenth tail, and takes it when another one ended", async () => {
     const web = app(world.door);
     const headers = { authorization: `Bearer ${world.token}` };
     const open = () => Promise.resolve(web.request("/v1/admin/sources/thing/tail", { headers }));
     const tails = await Promise.all(Array.from({ length: 16 }, open));
     expect(tails.map(({ status }) => status)).toEqual(tails.map(() => 200));
     expect((await open()).status).toBe(503);
+    // Nobody reads what follows a HEAD, so it takes no place.
+    expect((await web.request("/v1/admin/sources/thing/tail", { method: "HEAD", headers })).status).toBe(200);
     await tails[0]!.body!.cancel();
     const again = await open();
     expect(again.status).toBe(200);

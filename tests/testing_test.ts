@@ -217,6 +217,24 @@ describe("a mistake", () => {
   });
 });
 
+describe("a refusal", () => {
+  test("points at the line that asked, not into the kit", async () => {
+    const asked = [
+      () => warehouse.ingest("nothing", {}),
+      () => warehouse.sql`SELECT`,
+      () => warehouse.api("nothing"),
+      () => warehouse.check("dwa.nothing"),
+    ];
+    for (const ask of asked) {
+      const { stack } = await ask().then(
+        () => expect.unreachable(),
+        (error: Error) => error,
+      );
+      expect(stack!.split("\n").find((line) => /^\s+at /.test(line))).toContain(import.meta.path);
+    }
+  });
+});
+
 describe("afterwards", () => {
   test("nothing is left: of a closed one at once, of one whose process was killed soon", async () => {
     const folder = temporaryFolder("kit");

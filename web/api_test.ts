@@ -30,6 +30,7 @@ function opened(apis: readonly PublishedApi[] = [published()], pieces: Script["p
 const errorOf = async (answer: Response) => ((await answer.json()) as { error: Record<string, unknown> }).error;
 const bodyOf = async (answer: Response) =>
   (await answer.json()) as { data: unknown; meta: { cache: string; fresh_to: string | null } };
+const ASKS_CLOCK = "SELECT count() AS a FROM dwf.flight WHERE departed_at > now() - 60 LIMIT {limit:UInt32}";
 const U64 = "18446744073709551615";
 
 describe("GET /v1/api/<id>", () => {
@@ -203,6 +204,15 @@ describe("a kept answer", () => {
     }
   });
 
+  test("there is none of what asks for the time, and it is known how new it is", async () => {
+    const { script, ask } = opened([published("minutes", { sql: ASKS_CLOCK })]);
+    for (const next of [1, 2]) script.visible.publish("ods.flight", new Map([[0, next]]));
+    for (let count = 0; count < 2; count++) {
+      const { meta } = await bodyOf(await ask("/v1/api/minutes?limit=1"));
+      expect([meta.cache, meta.fresh_to]).toEqual(["none", "2026-01-31T00:00:00.000Z"]);
+    }
+  });
+
   test("gives way to newer ones when there are too many, the longest unused first", async () => {
     const row = `{"row":{"a":"${"x".repeat(API_LIMITS.keptAnswerBytesMax - 1_000)}"}}\n`;
     const { ask } = opened(undefined, [streamed()[0]!, row]);
@@ -234,9 +244,12 @@ describe("a kept answer", () => {
     expect((await ask("/v1/api/minutes?state=CA")).status).toBe(200);
   });
 
-  test("is not one that began before the latest commit", async () => {
+  test.each([
+    ["is", published("minutes", { sql: "SELECT 1 AS a LIMIT {limit:UInt32}" }), "miss"],
+    ["of what asks for the time is", published("minutes", { sql: ASKS_CLOCK }), "none"],
+  ])("%s not one that began before the latest commit", async (_, api, own) => {
     const gate = Promise.withResolvers<void>();
-    const { script, door } = opened();
+    const { script, door } = opened([api]);
     const warehouse: typeof door.warehouse = {
       ...door.warehouse,
       stream: (query) =>
@@ -246,15 +259,15 @@ describe("a kept answer", () => {
         ),
     };
     const { ask } = fakeDoor(script, { warehouse, tokens: door.tokens });
-    const before = ask("/v1/api/minutes?state=CA");
-    const same = ask("/v1/api/minutes?state=CA");
+    const before = ask("/v1/api/minutes?limit=1");
+    const same = ask("/v1/api/minutes?limit=1");
     script.visible.publish("ods.flight", new Map([[0, 1]]));
-    const after = ask("/v1/api/minutes?state=CA");
+    const after = ask("/v1/api/minutes?limit=1");
     gate.resolve();
     const caches = await Promise.all(
       [before, same, after].map(async (answer) => (await bodyOf(await answer)).meta.cache),
     );
-    expect(caches).toEqual(["miss", "shared", "miss"]);
+    expect(caches).toEqual([own, "shared", own]);
     expect(script.queries.length).toBe(2);
   });
 });

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { Backup } from "@weir/connectors";
+import type { Backup, UnreadableBackup } from "@weir/connectors";
 import { Exit } from "effect";
 import { Hono } from "hono";
 import { z } from "zod";
@@ -27,7 +27,7 @@ export const backupBody = z.strictObject({ name: z.string().min(1).max(100).opti
 export function backups(door: Door): Hono<DoorEnv> {
   const app = new Hono<DoorEnv>();
 
-  app.get("/", async (c) => c.json({ backups: (await orRefuse(door.run(door.backups.all))).map(shown) }));
+  app.get("/", async (c) => c.json({ backups: ((await orRefuse(door.run(door.backups.all))) ?? []).map(listed) }));
 
   app.post("/", async (c) => {
     const { name } = await readJsonBody(c.req.raw, backupBody, { bytesMax: BODY_BYTES_MAX });
@@ -41,6 +41,8 @@ export function backups(door: Door): Hono<DoorEnv> {
   });
   return app;
 }
+
+const listed = (backup: Backup | UnreadableBackup) => ("problem" in backup ? backup : shown(backup));
 
 /** The folder's path is for the operator of this machine, who has the admin scope. */
 function shown({ name, path, manifest }: Backup) {

@@ -8,6 +8,8 @@
 import { resolve } from "node:path";
 import { z } from "zod";
 
+const PORT_FORM = "a port is a whole number from 0 to 65535";
+
 /** Everything that can be configured from outside. */
 export const configSchema = z.object({
   /** Where everything durable lies; made when it is missing. */
@@ -30,7 +32,7 @@ export const configSchema = z.object({
     .optional(),
   host: z.string().min(1).default("127.0.0.1"),
   /** 0 takes any free port. */
-  port: z.coerce.number().int().min(0).max(65_535).default(8_080),
+  port: z.coerce.number(PORT_FORM).int(PORT_FORM).min(0, PORT_FORM).max(65_535, PORT_FORM).default(8_080),
   /** An external ClickHouse instead of the embedded one, with credentials. */
   clickHouseUrl: z.string().min(1).optional(),
   /** Milliseconds added to each fsync of the embedded log, to feel like a slower disk; for benchmarks. */
@@ -64,7 +66,7 @@ const NAMES: Readonly<Record<keyof Config, string>> = {
 export function readConfig(flags: Flags, env: Readonly<Record<string, string | undefined>> = process.env): Config {
   const set = (flag: string | undefined, variable: string | undefined) =>
     flag ?? (variable === "" ? undefined : variable);
-  const result = configSchema.safeParse({
+  const said = {
     dataDir: set(flags.dataDir, env.WEIR_DATA),
     projectDir: set(flags.projectDir, env.WEIR_PROJECT),
     backupsDir: set(flags.backupsDir, env.WEIR_BACKUPS),
@@ -73,10 +75,14 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
     clickHouseUrl: set(flags.clickHouseUrl, env.CLICKHOUSE_URL),
     fsyncDelayMs: set(flags.fsyncDelayMs, env.WEIR_FSYNC_DELAY_MS),
     backfillRows: set(flags.backfillRows, env.WEIR_BACKFILL_ROWS),
-  });
+  };
+  const result = configSchema.safeParse(said);
   if (result.success) return result.data;
   const [issue] = result.error.issues;
-  throw new ConfigInvalid(`Cannot use ${NAMES[issue.path[0] as keyof Config]}: ${issue.message}.`);
+  const name = issue.path[0] as keyof Config;
+  // An address may hold a password.
+  const value = name === "clickHouseUrl" ? "" : ` '${said[name]?.slice(0, 100) ?? ""}'`;
+  throw new ConfigInvalid(`Cannot use ${NAMES[name]}${value}: ${issue.message}.`);
 }
 
 /** Where commands find a running door, and with what token: WEIR_URL and WEIR_TOKEN, or what `start` left in its data directory. */
@@ -84,5 +90,6 @@ export function clientEnvironment(env: Readonly<Record<string, string | undefine
   url?: string;
   token?: string;
 } {
-  return { url: env.WEIR_URL, token: env.WEIR_TOKEN };
+  const said = (text: string | undefined) => (text === "" ? undefined : text);
+  return { url: said(env.WEIR_URL), token: said(env.WEIR_TOKEN) };
 }

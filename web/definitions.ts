@@ -161,8 +161,10 @@ function changeOf({ change, dependents, reach }: Applied["changes"][number]) {
   return { kind, name, version, destructive, notes, dependents, ...filled, ...why };
 }
 
-function wrong({ file, line, column, problem, hint }: DefinitionError) {
-  return { file, line, column, message: problem, hint };
+function wrong(error: DefinitionError) {
+  const { file, line, column } = error;
+  const { message, hint } = refusalOfError(error);
+  return { file, line, column, message, hint };
 }
 
 /** What the engine refused while a change was carried out is no fault of any SQL that the caller wrote. */

@@ -50,7 +50,7 @@ export function fakeDoor(script: Script, more: Partial<Door> = {}) {
     catalog: fakeCatalog(script),
     apis: { get: (id) => script.apis.get(id), all: () => script.apis.all() },
     refusals: { offer: () => true, dropped: () => 0 },
-    backups: { make: () => Effect.die("not in this test"), all: Effect.succeed([]) },
+    backups: { make: () => Effect.die("not in this test"), all: Effect.succeed(undefined) },
     tokens: new Tokens([
       { token: TOKENS.admin, caller: { name: "admin", scopes: ["admin"] } },
       { token: TOKENS.ingest, caller: { name: "app", scopes: ["ingest:flight"] } },

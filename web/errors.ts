@@ -232,6 +232,6 @@ const PATHS = new RegExp(`(?:file://)?(?<![\\w./:@-])/(?:${ROOTS})(?:/[\\w.@+~-]
 function clean(message: string): string {
   return message
     .replace(PATHS, "<path>")
-    .replace(/^weir_(?:admin|writer|reader): /, "")
+    .replace(/\bweir_(?:admin|writer|reader): /g, "")
     .replace(/\.(?: ?\.)+$/, ".");
 }

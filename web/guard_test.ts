@@ -65,7 +65,7 @@ describe("tokens", () => {
   });
 
   test.each(["x-forwarded-for", "forwarded", "x-real-ip", "x-forwarded-host", "x-original-url", "x-rewrite-url"])(
-    "%s changes nothing: nobody is known by an address",
+    "17, 18: %s changes nothing: nobody is known by an address",
     async (name) => {
       const { ask } = fakeDoor(new Script());
       for (const value of ["127.0.0.1", "for=127.0.0.1", "::ffff:7f00:1", "/healthz", "1.2.3.256"]) {

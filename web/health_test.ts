@@ -24,7 +24,7 @@ const table = (state: string) => ({
 });
 
 describe("GET /healthz", () => {
-  test("says ok to everybody, versions to administrators", async () => {
+  test("14, 33: says ok to everybody, versions to administrators", async () => {
     const { ask } = fakeDoor(Object.assign(new Script(), { rows: [{ version: "26.7" }] }));
     expect(await (await ask("/healthz", { token: null })).json()).toEqual({ status: "ok" });
     expect(await (await ask("/healthz", { token: TOKENS.ingest })).json()).toEqual({ status: "ok" });

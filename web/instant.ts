@@ -16,8 +16,8 @@ export function rfc3339Ms(text: string): number | undefined {
   return Number.isFinite(ms) && ms > 0 ? ms : undefined;
 }
 
-/** Milliseconds since 1970 of a time, or of a length of time before `nowMs`; undefined if the text is neither. */
+/** Milliseconds since 1970 of a time, or of a length of time before `nowMs`, 1970 at the earliest; undefined if the text is neither. */
 export function instantMs(text: string, nowMs: number): number | undefined {
   const agoMs = durationMs(text);
-  return agoMs === undefined ? rfc3339Ms(text) : nowMs - agoMs;
+  return agoMs === undefined ? rfc3339Ms(text) : Math.max(0, nowMs - agoMs);
 }

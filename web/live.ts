@@ -27,7 +27,7 @@ export const LIVE_LIMITS = {
   channelsMax: 1_000,
   /** A channel looks at most this often. */
   everyMs: 200,
-  /** How often a channel looks whose sources are unknown. */
+  /** How often a channel looks whose sources are unknown, or that asks for the time. */
   unknownEveryMs: 5_000,
   heartbeatMs: 15_000,
   retryMsMin: 1_000,
@@ -184,8 +184,10 @@ export class Live {
 
   /** Plans a look as soon as the channel's pace allows. */
   #due(channel: Channel): void {
+    // A look that is planned because time goes by is brought forward.
+    const isPlanned = channel.isDue && channel.unplan !== undefined;
     channel.isDue = true;
-    if (channel.isLooking || channel.unplan !== undefined || channel.result === undefined) return;
+    if (channel.isLooking || isPlanned || channel.result === undefined) return;
     const pace = Math.max(LIVE_LIMITS.everyMs, channel.retryMs);
     this.#plan(channel, Math.max(0, channel.lookedAtMs + pace - this.#clock.nowMs()));
   }
@@ -237,7 +239,7 @@ export class Live {
   #goOn(channel: Channel): void {
     if (this.#channels.get(channel.key) !== channel) return;
     if (channel.isDue) this.#due(channel);
-    else if (channel.published.sources === undefined) this.#plan(channel, LIVE_LIMITS.unknownEveryMs);
+    else if (changesByItself(channel.published)) this.#plan(channel, LIVE_LIMITS.unknownEveryMs);
   }
 
   #give(channel: Channel, event: Uint8Array): void {
@@ -262,6 +264,8 @@ export class Live {
     for (const channel of [...this.#channels.values()]) this.#drop(channel);
   }
 }
+
+const changesByItself = ({ api, sources }: PublishedApi) => sources === undefined || api.asksClock;
 
 function full(what: string, most: number): Refusal {
   const hint = "Ask /v1/api/<id> now and then instead, or try again later.";

@@ -194,6 +194,20 @@ describe("open()", () => {
     expect(engine.queries).toBe(5);
   });
 
+  test("looks at once after a commit, and now and then, where the SELECT asks for the time", async () => {
+    const sql = "SELECT count() AS n FROM dwf.flight WHERE departed_at > now() - 60 LIMIT {limit:UInt32}";
+    const { engine, clock, commit, open } = watched(published("minutes", { sql }));
+    const client = await open();
+    await client.next();
+    engine.text = "[2]";
+    commit();
+    await clock.pass(LIVE_LIMITS.everyMs);
+    expect(await client.next()).toBe(result("[2]"));
+    engine.text = "[1]";
+    await clock.pass(LIVE_LIMITS.unknownEveryMs);
+    expect([await client.next(), engine.queries]).toEqual([result("[1]"), 3]);
+  });
+
   test("sends a sign of life to who waits", async () => {
     const { clock, open } = watched();
     const client = await open();

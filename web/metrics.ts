@@ -35,26 +35,28 @@ export function metrics(door: Door): Hono<DoorEnv> {
   return app;
 }
 
-/** Shares one look among all who ask while it is fresh. */
-function atMostEvery<A>(ms: number, look: () => Promise<A>): () => Promise<A> {
+/** Shares one look among all who ask while it is under way or fresh: there is never more than one. */
+export function atMostEvery<A>(ms: number, look: () => Promise<A>): () => Promise<A> {
   let last: Promise<A> | undefined;
   let untilMs = 0;
   return () => {
-    const nowMs = Date.now();
-    if (last === undefined || nowMs >= untilMs) {
-      untilMs = nowMs + ms;
-      last = look();
+    if (last === undefined || Date.now() >= untilMs) {
+      untilMs = Number.POSITIVE_INFINITY;
+      const beganMs = Date.now();
+      last = look().finally(() => {
+        untilMs = beganMs + ms;
+      });
     }
     return last;
   };
 }
 
 async function samplesOf(door: Door, landed: Landed): Promise<readonly Sample[]> {
-  await door.run(landed.refresh(Date.now()));
-  const [status, backups, ...lags] = await Promise.all([
+  const [status, backups, lags] = await Promise.all([
     statusOf(door),
     backupSamples(door),
-    ...door.sources.all().map((running) => lagSamples(door, running)),
+    Promise.all(door.sources.all().map((running) => lagSamples(door, running))),
+    door.run(Effect.timeout(landed.refresh(Date.now()), PART_MS_MAX)),
   ]);
   return [
     ...landed.samples(),
@@ -142,10 +144,10 @@ function statusSamples({ ready, disk, sources }: Status): Sample[] {
 
 async function backupSamples({ backups, run }: Door): Promise<Sample[]> {
   const exit = await run(Effect.timeout(backups.all, PART_MS_MAX));
-  const made = Exit.isSuccess(exit) ? exit.value.map(({ manifest }) => Date.parse(manifest.made_at) / 1_000) : [];
-  if (made.length === 0) return [];
-  const help = "When the newest backup was made, in seconds since 1970.";
-  return [{ name: "weir_backup_made_at_seconds", type: "gauge", help, labels: {}, value: Math.max(...made) }];
+  if (!Exit.isSuccess(exit) || exit.value === undefined) return [];
+  const made = exit.value.map((backup) => ("manifest" in backup ? Date.parse(backup.manifest.made_at) / 1_000 : 0));
+  const help = "When the newest backup was made, in seconds since 1970; 0 if there is none.";
+  return [{ name: "weir_backup_made_at_seconds", type: "gauge", help, labels: {}, value: Math.max(0, ...made) }];
 }
 
 function processSamples({ refusals }: Door): Sample[] {

@@ -56,6 +56,13 @@ describe("AnswerColumns", () => {
     for (let time = 0; time < 2; time++) expect(await columns.of(api)).toEqual([column("minute")]);
     expect(asked.length).toBe(2);
   });
+
+  test("16: is asked once for all who ask at the same time", async () => {
+    const { door, asked } = doorOf([[column("minute")]]);
+    const columns = new AnswerColumns(door);
+    const all = await Promise.all(Array.from({ length: 50 }, () => columns.of(api)));
+    expect([all.every((one) => one?.length === 1), asked.length]).toEqual([true, 1]);
+  });
 });
 
 describe("Examples", () => {
@@ -92,7 +99,7 @@ describe("Examples", () => {
     },
   );
 
-  test("look into a table once, found or not", async () => {
+  test("16: look into a table once, found or not, however many ask", async () => {
     const api = readApi(
       "api/a.sql",
       "/*---\nkind: api\ndoc: a\n---*/\nSELECT 1 FROM dwa.state_minute WHERE state = {state:String}",
@@ -101,7 +108,9 @@ describe("Examples", () => {
       const { door, asked } = doorOf([answer], catalog);
       const examples = new Examples(door);
       const one = { api, sources: [] };
-      for (let time = 0; time < 2; time++) await examples.of(one, { param: api.params[0]!, caller });
+      const asking = () => examples.of(one, { param: api.params[0]!, caller });
+      await Promise.all([asking(), asking()]);
+      await asking();
       expect(asked).toEqual(["SELECT toString(`state`) AS value FROM `dwa`.`state_minute` WHERE value != '' LIMIT 1"]);
     }
   });

@@ -13,6 +13,7 @@ import { answerOf, Refusal } from "./errors.ts";
 
 /** How often a client that waits hears of it. */
 const PROGRESS_EVERY_MS = 500;
+const ENCODER = new TextEncoder();
 
 /** What came of it: an answer with its status, or a refusal. */
 export type Ended = { readonly status: number; readonly body: object } | Refusal;
@@ -28,19 +29,27 @@ export async function answerWithProgress(
   return end instanceof Refusal ? answerOf(end) : c.json(end.body, end.status as 200);
 }
 
+/** Lines as they are taken: a slow listener costs no memory, and one that left is told nothing. */
 function lines(ended: Promise<Ended>, progress: () => unknown): ReadableStream<Uint8Array> {
-  const encoder = new TextEncoder();
-  let timer: ReturnType<typeof setInterval> | undefined;
-  return new ReadableStream({
-    start(controller) {
-      const line = (value: object) => controller.enqueue(encoder.encode(`${JSON.stringify(value)}\n`));
-      timer = setInterval(() => line({ progress: progress() }), PROGRESS_EVERY_MS);
-      ended.then((end) => {
-        clearInterval(timer);
-        line({ status: end.status, answer: end instanceof Refusal ? { error: end.body } : end.body });
-        controller.close();
-      });
+  let isLeft = false;
+  return new ReadableStream<Uint8Array>(
+    {
+      pull: async (controller) => {
+        const end = await Promise.race([ended, Bun.sleep(PROGRESS_EVERY_MS)]);
+        if (isLeft) return;
+        controller.enqueue(line(end === undefined ? { progress: progress() } : lastOf(end)));
+        if (end !== undefined) controller.close();
+      },
+      cancel: () => {
+        isLeft = true;
+      },
     },
-    cancel: () => clearInterval(timer),
-  });
+    { highWaterMark: 0 },
+  );
 }
+
+function lastOf(end: Ended): object {
+  return { status: end.status, answer: end instanceof Refusal ? { error: end.body } : end.body };
+}
+
+const line = (value: object) => ENCODER.encode(`${JSON.stringify(value)}\n`);

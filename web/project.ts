@@ -8,8 +8,8 @@
  *
  * @module
  */
-import { existsSync, mkdirSync, readFileSync, statSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
+import { dirname, join, resolve, sep } from "node:path";
 import type { DefinitionFile } from "@weir/actors";
 import { type DimensionFrom, FOLDERS, readDimension } from "@weir/sql";
 import { z } from "zod";
@@ -50,13 +50,13 @@ export function readProject(dir: string): readonly DefinitionFile[] {
       `Cannot read the project: '${dir}' has ${paths.length} definitions; at most ${FILES_MAX} are taken.`,
     );
   return paths.map((path) => {
-    const bytes = readFileSync(join(dir, path));
-    if (bytes.length > FILE_BYTES_MAX)
+    const { size } = statSync(join(dir, path));
+    if (size > FILE_BYTES_MAX)
       throw new ProjectUnreadable(
-        `Cannot read '${path}': it has ${bytes.length} bytes; at most ${FILE_BYTES_MAX} are taken.`,
+        `Cannot read '${path}': it has ${size} bytes; at most ${FILE_BYTES_MAX} are taken.`,
         path,
       );
-    return withData(dir, { path, text: bytes.toString("utf8") });
+    return withData(dir, { path, text: readFileSync(join(dir, path), "utf8") });
   });
 }
 
@@ -72,13 +72,27 @@ export function withData(dir: string, file: DefinitionFile): DefinitionFile {
         : `Cannot read '${path}': '${found.name}' is not installed. Add the package ${found.package} and install it.`,
       path,
     );
-  const { size } = statSync(found.path);
+  // Whoever wrote the project decides what it reads, but not of the rest of the machine.
+  if (found.package === undefined && !isInside(found.path, dir))
+    throw new ProjectUnreadable(
+      `Cannot read '${path}': '${found.name}' lies outside of the project's folder. Copy it into the folder.`,
+      path,
+    );
+  const stat = statSync(found.path);
+  if (!stat.isFile())
+    throw new ProjectUnreadable(`Cannot read '${path}': '${found.name}' is no file. Correct its path.`, path);
+  const { size } = stat;
   if (size > DATA_BYTES_MAX)
     throw new ProjectUnreadable(
       `Cannot read '${path}': '${found.name}' has ${size} bytes; at most ${DATA_BYTES_MAX} are taken. Load it with a query.`,
       path,
     );
   return { ...file, data: new Uint8Array(readFileSync(found.path)) };
+}
+
+/** Whether a file lies below a folder, wherever links lead. */
+function isInside(path: string, dir: string): boolean {
+  return realpathSync(path).startsWith(`${realpathSync(dir)}${sep}`);
 }
 
 /** Where the data of a dimension lies. */

@@ -77,7 +77,12 @@ export function quarantineRoutes(door: Door): Hono<DoorEnv> {
     const row = await orRefuse(door.run(quarantineRow(door.warehouse, id)));
     if (row !== undefined) return c.json(row);
     const message = `Cannot show '${id.slice(0, 100)}': the quarantine has no such row.`;
-    throw new Refusal(404, "unknown_row", message, "GET /v1/admin/quarantine lists them; they are kept for 90 days.");
+    throw new Refusal(
+      404,
+      "unknown_row",
+      message,
+      "weir quarantine list --rows (GET /v1/admin/quarantine) shows them; they are kept for 90 days.",
+    );
   });
 
   app.post("/replay", async (c) => {
@@ -137,7 +142,8 @@ function sinceOf(text: string | undefined, nowMs: number): number | undefined {
   if (text === undefined) return undefined;
   const ms = instantMs(text, nowMs);
   if (ms !== undefined) return ms;
-  throw new Refusal(400, "bad_parameter", "Cannot use `since`.", `Send ${INSTANT_FORM}.`, "since");
+  const message = `Cannot use '${text.slice(0, 100)}' as \`since\`.`;
+  throw new Refusal(400, "bad_parameter", message, `Send ${INSTANT_FORM}.`, "since");
 }
 
 function limitOf(text = String(QUARANTINE_LIMITS.rows)): number {

@@ -38,11 +38,23 @@ const ROUTES: readonly (readonly [method: string, path: string, lets: readonly N
     ["GET", "/v1/api/minutes/live?state=CA", MINUTES],
     ["GET", "/v1/api/other?state=CA", ["api_all", "most", "admin"]],
     ["GET", "/v1/api/nowhere", ["api_all", "most", "admin"]],
+    ["GET", "/v1/sql/schema", ADMIN, ["sql_read", "sql_table", "most"]],
     ["POST", "/v1/sql", ADMIN, ["sql_read", "sql_table", "most"]],
     ["DELETE", "/v1/sql/00000000-0000-4000-8000-000000000000", ADMIN, ["sql_read", "sql_table", "most"]],
     ["GET", "/v1/admin/actors", ADMIN],
+    ["GET", "/v1/admin/status", ADMIN],
+
+    ["GET", "/v1/admin/sources/flight/tail?limit=none", ADMIN],
+    ["HEAD", "/v1/admin/sources/flight/tail", ADMIN],
     ["GET", "/v1/admin/quarantine", ADMIN],
+    ["GET", "/v1/admin/quarantine/groups", ADMIN],
+    ["GET", "/v1/admin/quarantine/flight.1.0.0", ADMIN],
+    ["POST", "/v1/admin/quarantine/replay", ADMIN],
+    ["POST", "/v1/admin/quarantine/drop", ADMIN],
+    ["GET", "/v1/admin/backups", ADMIN],
+    ["POST", "/v1/admin/backups", ADMIN],
     ["GET", "/v1/admin/definitions", ADMIN],
+    ["GET", "/v1/admin/definitions/schemas", ADMIN],
     ["POST", "/v1/admin/definitions", ADMIN],
     ["POST", "/v1/admin/definitions/dwa.x/check", ADMIN],
     ["POST", "/v1/admin/definitions/dwa.x/resume", ADMIN],
@@ -51,6 +63,7 @@ const ROUTES: readonly (readonly [method: string, path: string, lets: readonly N
     ["DELETE", "/v1/admin/tokens/0", ADMIN],
     ["GET", "/v1/admin/nowhere", ADMIN],
     ["POST", "/v1/tickets", TOKENS_ALL],
+    ["GET", "/v1/openapi.json", TOKENS_ALL],
   ];
 
 function opened() {
@@ -81,6 +94,16 @@ function opened() {
   };
   return { script, go };
 }
+
+test("2: every route is asked", () => {
+  const { hono } = fakeDoor(new Script());
+  const missing = hono.routes.filter(({ method, path }) => {
+    const pattern = new RegExp(`^${method} ${path.replaceAll(/:\w+/g, "[^/?]+")}(?:\\?|$)`);
+    const isAsked = ROUTES.some(([verb, address]) => pattern.test(`${verb} ${address}`));
+    return method !== "ALL" && path.startsWith("/v1") && !isAsked;
+  });
+  expect(missing.map(({ method, path }) => `${method} ${path}`)).toEqual([]);
+});
 
 describe.each(ROUTES)("%s %s", (method, path, lets, untested = []) => {
   test.each(NAMES.filter((name) => !untested.includes(name)))("%s", async (who) => {

@@ -25,6 +25,7 @@ import { SqlJudge } from "./sql_judge.ts";
 import { SqlQueries } from "./sql_queries.ts";
 import { schemaOf } from "./sql_schema.ts";
 import { sqlScoped, sqlTables } from "./sql_scope.ts";
+import { told } from "./sql_told.ts";
 import { checkReading, checkSelect } from "./statement.ts";
 
 /** Bounds of one statement. */
@@ -111,8 +112,9 @@ export function sql(door: Door): Hono<SqlEnv> {
       const query = { ...who, sql: text, format: format.engine, queryId: open.engineId, params };
       return await answer(door, query, { format, signal: c.req.raw.signal, onEnd: open.close });
     } catch (error) {
-      open.close();
-      throw error;
+      // Counted until it is told: that may ask the engine too.
+      const telling = error instanceof Refusal ? told(door, error, { sql: text, tables }) : Promise.reject(error);
+      throw await telling.finally(open.close);
     }
   });
 
@@ -224,7 +226,7 @@ async function answer(door: Door, query: StreamQuery, { format, signal, onEnd }:
   const exit = await door.run(until(signal, door.warehouse.stream(query)));
   if (exit._tag === "Failure") {
     if (signal.aborted) stop();
-    throw told(refusalOf(exit.cause, query.sql), query);
+    throw refusalOf(exit.cause, query.sql);
   }
   const reader = exit.value.getReader();
   // Not the iterator's `return`: that one waits for the chunk which is being read.
@@ -241,8 +243,7 @@ async function answer(door: Door, query: StreamQuery, { format, signal, onEnd }:
     first = await chunks.next();
   } catch (error) {
     if (signal.aborted) leave();
-    onEnd();
-    throw signal.aborted ? clientGone() : told(refusalOfError(error, query.sql), query);
+    throw signal.aborted ? clientGone() : refusalOfError(error, query.sql);
   } finally {
     signal.removeEventListener("abort", leave);
   }
@@ -252,14 +253,6 @@ async function answer(door: Door, query: StreamQuery, { format, signal, onEnd }:
 function framed(format: Format, chunks: AsyncGenerator<Uint8Array>, elapsedMs: () => number) {
   if (format.isFramed) return jsonAnswer(chunks, elapsedMs);
   return format.isSafe ? safeCsv(chunks) : chunks;
-}
-
-/** What a reader is told: the engine guesses names of tables that its account sees, and the caller perhaps not. */
-function told(refusal: Refusal, { account }: StreamQuery): Refusal {
-  if (account !== "reader") return refusal;
-  const { status, code, hint, at } = refusal;
-  const message = refusal.message.replace(/\.? ?Maybe you meant:? .*$/s, ".");
-  return message === refusal.message ? refusal : new Refusal(status, code, message, hint, at);
 }
 
 type Chunk = IteratorResult<Uint8Array, unknown>;

@@ -14,6 +14,7 @@
  * @module
  */
 import { Refusal } from "./errors.ts";
+import { nearest } from "./nearest.ts";
 
 interface Token {
   readonly kind: "word" | "quoted" | "string" | "number" | "symbol";
@@ -30,10 +31,10 @@ const PATTERN =
 /** Throws a Refusal unless `sql` is one statement that reads and leaves its format to the door. */
 export function checkReading(sql: string, params: Readonly<Record<string, string>>): void {
   const tokens = tokenize(sql);
-  const first = tokens.find(({ text }) => text !== "(");
+  const first = firstOf(tokens);
   if (first === undefined || !READING.has(first.text.toUpperCase())) {
     const hint = "Send SELECT, WITH, SHOW, DESCRIBE, EXPLAIN or EXISTS. Tables are made by definitions: weir apply.";
-    throw refusal(sql, { start: first?.start ?? 0, message: "Cannot run the statement: it does not read.", hint });
+    throw noReading(sql, { first, words: READING, hint });
   }
   refuseDescribedFunction(sql, tokens.slice(tokens.indexOf(first)));
   const format = formatOf(tokens);
@@ -49,34 +50,87 @@ export function checkReading(sql: string, params: Readonly<Record<string, string
   }
 }
 
+/** The first word, or what stands in its place. */
+function firstOf(tokens: readonly Token[]): Token | undefined {
+  return tokens.find(({ text }) => text !== "(");
+}
+
+interface Beginning {
+  readonly first: Token | undefined;
+  /** Those that the caller may begin with. */
+  readonly words: ReadonlySet<string>;
+  readonly hint: string;
+}
+
+function noReading(sql: string, { first, words, hint }: Beginning): Refusal {
+  const meant = first?.kind === "word" ? nearest(first.text, words) : undefined;
+  const message = "Cannot run the statement: it does not read.";
+  const start = first?.start ?? 0;
+  return refusal(sql, { start, message, hint: meant === undefined ? hint : `Maybe ${meant} was meant. ${hint}` });
+}
+
 const SELECTING: ReadonlySet<string> = new Set(["SELECT", "WITH", "FROM"]);
 
 /** Throws a Refusal unless `sql` is one SELECT, as far as words tell. */
 export function checkSelect(sql: string, params: Readonly<Record<string, string>>): void {
-  const first = tokenize(sql).find(({ text }) => text !== "(");
+  const tokens = tokenize(sql);
+  const first = firstOf(tokens);
   const word = first?.text.toUpperCase() ?? "";
-  if (READING.has(word) && !SELECTING.has(word)) {
+  if (!READING.has(word)) {
+    const hint = "Send one SELECT; GET /v1/sql/schema lists the databases, tables and columns that can be read.";
+    throw noReading(sql, { first, words: SELECTING, hint });
+  }
+  if (!SELECTING.has(word)) {
     const message = `Cannot run the statement: ${word} is for administrators.`;
     const hint = "GET /v1/sql/schema lists the databases, tables and columns that can be read.";
     throw refusal(sql, { start: first!.start, message, hint });
   }
+  refuseSettings(sql, tokens);
   checkReading(sql, params);
+}
+
+/** The engine judges values of settings before anybody can judge the statement: its words would tell its bounds. */
+function refuseSettings(sql: string, tokens: readonly Token[]): void {
+  const found = tokens.find(({ kind, text }, index) => {
+    const [name, sign] = [tokens[index + 1], tokens[index + 2]];
+    const isNamed = (name?.kind === "word" || name?.kind === "quoted") && sign?.text === "=";
+    return kind === "word" && text.toUpperCase() === "SETTINGS" && isNamed;
+  });
+  if (found === undefined) return;
+  const hint = "Leave SETTINGS out: the door chooses them.";
+  const message = "Cannot run the statement: it has SETTINGS.";
+  throw new Refusal(403, "sql_forbidden", message, hint, placeAt(sql, found.start));
 }
 
 /** Where a name stands in a text, or null: the first name or string that means it, in any case of its letters. */
 export function placeOf(sql: string, name: string): { line: number; column: number } | null {
+  const [first] = placesOf(sql, name);
+  return first === undefined ? null : placeAt(sql, first.start);
+}
+
+/** Where a name stands in a text if it stands there once; among the strings only if no name means it. */
+export function onlyPlaceOf(sql: string, name: string): { line: number; column: number } | null {
+  const found = placesOf(sql, name);
+  const names = found.filter(({ kind }) => kind !== "string");
+  const [only, ...more] = names.length > 0 ? names : found;
+  return only === undefined || more.length > 0 ? null : placeAt(sql, only.start);
+}
+
+/** Tokens at which a name begins, or strings that say it. */
+function placesOf(sql: string, name: string): readonly Token[] {
   const parts = name.toLowerCase().split(".");
   const tokens = tokenize(sql);
-  const means = (token: Token | undefined, part: string | undefined) => {
+  const means = (token: Token | undefined, part: string) => {
     const isName = token?.kind === "word" || token?.kind === "quoted";
     return isName && (token.kind === "quoted" ? token.text.slice(1, -1) : token.text).toLowerCase() === part;
   };
-  const found = tokens.find((token, index) => {
+  return tokens.filter((token, index) => {
     if (token.kind === "string") return token.text.slice(1, -1).toLowerCase() === name.toLowerCase();
-    const isTable = parts.length === 1 || (tokens[index + 1]?.text === "." && means(tokens[index + 2], parts[1]));
-    return isTable && means(token, parts[0]);
+    return parts.every((part, at) => {
+      const isDotted = at === 0 || tokens[index + 2 * at - 1]?.text === ".";
+      return isDotted && means(tokens[index + 2 * at], part);
+    });
   });
-  return found === undefined ? null : placeAt(sql, found.start);
 }
 
 /** `DESCRIBE url(…)` asks the remote side for its columns, readonly or not: measured on 26.7. */

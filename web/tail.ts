@@ -72,11 +72,13 @@ export function tails(door: Door): Hono<DoorEnv> {
   let open = 0;
   app.get("/:source/tail", async (c) => {
     const running = runningOf(door, c.req.param("source"));
+    // Nobody would read the stream of a HEAD, and so nobody would end it.
+    if (c.req.method === "HEAD") return new Response(null, { headers: HEADERS });
     const { from = "latest", partition, limit } = c.req.query();
     const start = tailFrom(from, door.nowMs?.() ?? Date.now());
     if (start === undefined) {
       const hint = `Say latest, earliest, how many records back, ${INSTANT_FORM}.`;
-      throw new Refusal(400, "bad_parameter", "Cannot use `from`.", hint, "from");
+      throw new Refusal(400, "bad_parameter", `Cannot use '${from.slice(0, 100)}' as \`from\`.`, hint, "from");
     }
     if (open >= TAIL_LIMITS.tailsMax) {
       const message = `Cannot tail '${running.applied.source.name}': ${TAIL_LIMITS.tailsMax} tails are open already.`;
@@ -112,13 +114,15 @@ function runningOf(door: Door, name: string): RunningSource {
 function partitionOf({ partitions }: RunningSource, text: string | undefined): number | undefined {
   if (text === undefined) return undefined;
   if (DIGITS.test(text) && Number(text) < partitions) return Number(text);
-  throw new Refusal(400, "bad_parameter", "Cannot use `partition`.", `Say 0 to ${partitions - 1}.`, "partition");
+  const message = `Cannot use '${text.slice(0, 100)}' as \`partition\`.`;
+  throw new Refusal(400, "bad_parameter", message, `Say 0 to ${partitions - 1}.`, "partition");
 }
 
 function limitOf(text: string | undefined): number {
   if (text === undefined) return TAIL_LIMITS.limitMax;
   if (DIGITS.test(text) && Number(text) >= 1) return Number(text);
-  throw new Refusal(400, "bad_parameter", "Cannot use `limit`.", "Say how many records, 1 or more.", "limit");
+  const message = `Cannot use '${text.slice(0, 100)}' as \`limit\`.`;
+  throw new Refusal(400, "bad_parameter", message, "Say how many records, 1 or more.", "limit");
 }
 
 interface Asked {

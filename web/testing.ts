@@ -128,20 +128,37 @@ function warehouseOver(platform: Platform, project: string | undefined): TestWar
   const listOf = (events: TestEvent | readonly TestEvent[]) =>
     Array.isArray(events) ? (events as readonly TestEvent[]) : [events as TestEvent];
   return {
-    ingest: async (source, events) => ingest(open(), source, listOf(events)),
-    rejected: async (source, events) => rejected(open(), source, listOf(events)),
-    sql: async <R>(statement: TemplateStringsArray | string, ...values: readonly unknown[]) =>
-      (await ask(open(), statementOf(statement, values))) as readonly R[],
-    api: async <R>(id: string, params: ApiParams = {}) => (await askApi(open(), id, params)) as readonly R[],
-    quarantine: async (source) => quarantine(open(), source),
-    check: async (model) => check(open(), model),
-    apply: async (definitions, { allowDestructive = false } = {}) =>
+    ingest: pointing(async (source, events) => ingest(open(), source, listOf(events))),
+    rejected: pointing(async (source, events) => rejected(open(), source, listOf(events))),
+    sql: pointing(async (statement: TemplateStringsArray | string, ...values: readonly unknown[]) =>
+      ask(open(), statementOf(statement, values)),
+    ) as TestWarehouse["sql"],
+    api: pointing(async (id: string, params: ApiParams = {}) => askApi(open(), id, params)) as TestWarehouse["api"],
+    quarantine: pointing(async (source) => quarantine(open(), source)),
+    check: pointing(async (model) => check(open(), model)),
+    apply: pointing(async (definitions, { allowDestructive = false } = {}) =>
       define(open(), { project, isWhole: false, definitions, allowDestructive }),
+    ),
     setTime: (now) => open().setTime(millisecondsOf(now)),
-    clear: async () => clear(open()),
+    clear: pointing(async () => clear(open())),
     request: async (path, init) => open().request(path, init),
     close,
     [Symbol.asyncDispose]: close,
+  };
+}
+
+/** A method whose refusals point at the test's line that called it, not into the kit. */
+function pointing<Args extends readonly unknown[], A>(work: (...args: Args) => Promise<A>) {
+  return async function method(...args: Args): Promise<A> {
+    const refused = new WarehouseRefused("");
+    Error.captureStackTrace(refused, method);
+    try {
+      return await work(...args);
+    } catch (error) {
+      if (!(error instanceof WarehouseRefused)) throw error;
+      refused.message = error.message;
+      throw refused;
+    }
   };
 }
 

@@ -164,7 +164,7 @@ export function adminTokens(door: Door): Hono<DoorEnv> {
     }
     if (known === undefined && !isUnwritten(door, id)) {
       const message = "Cannot revoke it: no token in force has that id.";
-      throw new Refusal(404, "unknown_token", message, "GET /v1/admin/tokens lists them.");
+      throw new Refusal(404, "unknown_token", message, "weir token list (GET /v1/admin/tokens) shows them.");
     }
     const stored = await door.run(revokeToken(door, { id, author: c.get("caller")?.name ?? "" }));
     if (Exit.isFailure(stored)) {

@@ -11,14 +11,14 @@
  */
 import type { Log, LogFailed, WarehouseFailed, Warehouse as WarehousePort } from "@weir/connectors";
 import { Warehouse } from "@weir/connectors";
-import { type Api, asksClock, createModelView, createWeirTables, type DefinitionError, type Model } from "@weir/sql";
+import { type Api, createModelView, createWeirTables, type DefinitionError, type Model } from "@weir/sql";
 import { Clock, Context, Effect, Layer, Semaphore } from "effect";
 import type { Ledger } from "../ledger.ts";
 import { atRest, bringUp, drainAll, type Owners, type RunningSource } from "../owners.ts";
 import { Registry } from "../runtime/registry.ts";
 import { Visible } from "../visible.ts";
 import { type Applied, type ApplyOptions, type Asked, applyFiles } from "./apply.ts";
-import { type BackfillProgress, CHUNK_ROWS } from "./backfill.ts";
+import type { BackfillProgress } from "./backfill.ts";
 import { finish, retire } from "./build_end.ts";
 import { type CannotCheck, type CheckReport, check } from "./check.ts";
 import { dueDimensions, refreshDimension, republishDimensions } from "./dimension_schedule.ts";
@@ -95,9 +95,7 @@ export interface CatalogOptions {
 const LOOK_EVERY = "1 second";
 
 /** Creates Weir's own tables, brings everything in force up, and serves changes. */
-export const catalogLayer = (
-  { chunkRows }: CatalogOptions = { chunkRows: CHUNK_ROWS },
-): Layer.Layer<Sources | Catalog, ChangeFailures, Needs> =>
+export const catalogLayer = ({ chunkRows }: CatalogOptions): Layer.Layer<Sources | Catalog, ChangeFailures, Needs> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const context = yield* Effect.context<Needs>();
@@ -263,8 +261,7 @@ function publishApis(state: State): void {
   const { kept } = state;
   state.apis = new Map(
     allOf(kept, "api").map(({ definition: api }) => {
-      // A SELECT that asks for the time answers anew though nothing was committed.
-      const changesByItself = asksClock(api.sql) || api.reads.some((name) => isRefreshed(kept, name));
+      const changesByItself = api.reads.some((name) => isRefreshed(kept, name));
       const sources = sourcesBehind(kept, `api.${api.id}`).map((name) => `ods.${name}`);
       return [api.id, { api, sources: changesByItself ? undefined : sources }];
     }),

@@ -13,6 +13,8 @@
 import { type Warehouse, type WarehouseFailed, Warehouse as WarehousePort } from "@weir/connectors";
 import {
   type Api,
+  blameApi,
+  blameSyntax,
   type Change,
   changesShape,
   type Definition,
@@ -20,7 +22,9 @@ import {
   FOLDERS,
   type Folder,
   type ModelDraft,
+  missingRead,
   modelError,
+  namesIn,
   orderModels,
   overColumns,
   planApiChange,
@@ -31,6 +35,7 @@ import {
   probeOver,
   qualifiedName,
   readModel,
+  syntaxQuestion,
 } from "@weir/sql";
 import { Effect, type Scope } from "effect";
 import { nextVersions } from "./entries.ts";
@@ -60,6 +65,8 @@ interface Sketch {
   readonly touched: Set<string>;
   readonly planned: Planned[];
   readonly errors: DefinitionError[];
+  /** Names of what is asked for and has an error: what reads them is not judged, their own errors are told. */
+  readonly failed: Set<string>;
   readonly nextVersionOf: (name: string) => number;
   readonly standIns: StandIns;
 }
@@ -79,6 +86,7 @@ export const planFiles = Effect.fnUntraced(function* (
     touched: new Set(again),
     planned: [],
     errors: [],
+    failed: new Set(),
     nextVersionOf: (name) => versions.get(name) ?? 1,
     standIns: new StandIns(yield* WarehousePort),
   };
@@ -89,16 +97,16 @@ export const planFiles = Effect.fnUntraced(function* (
 const planAll = Effect.fnUntraced(function* (sketch: Sketch, files: readonly DefinitionFile[]): Planner<void> {
   const of = (folder: Folder) => files.filter((file) => folderOf(file) === folder);
   for (const file of files) if (folderOf(file) === undefined) sketch.errors.push(misplaced(file));
-  for (const file of of("functions")) yield* orNote(sketch, planFunctionFile(sketch, file));
-  for (const file of of("ods")) yield* orNote(sketch, planSourceFile(sketch, file));
-  for (const file of of("dim")) yield* orNote(sketch, planDimensionFile(sketch, file));
+  for (const file of of("functions")) yield* orNote(sketch, file, planFunctionFile(sketch, file));
+  for (const file of of("ods")) yield* orNote(sketch, file, planSourceFile(sketch, file));
+  for (const file of of("dim")) yield* orNote(sketch, file, planDimensionFile(sketch, file));
   yield* planModels(sketch, [...of("dwf"), ...of("dws"), ...of("dwa")]);
-  for (const file of of("api")) yield* orNote(sketch, planApiFile(sketch, file));
+  for (const file of of("api")) yield* orNote(sketch, file, planApiFile(sketch, file));
   // What is in force and answers from a model that changes must go on to work.
   for (const { definition, entry } of allOf(sketch.kept, "api")) {
     const isAsked = files.some((file) => folderOf(file) === "api" && file.path.endsWith(`/${definition.id}.sql`));
     if (isAsked || !definition.reads.some((name) => sketch.touched.has(name))) continue;
-    yield* orNote(sketch, judgeApi(sketch, definition, fileOf(entry)));
+    yield* orNote(sketch, fileOf(entry), judgeApi(sketch, definition, fileOf(entry)));
   }
 });
 
@@ -113,8 +121,32 @@ function misplaced({ path }: DefinitionFile): DefinitionError {
   return new DefinitionError({ file: path, line: 1, column: 1 }, "Cannot tell what this file defines.", hint);
 }
 
-const orNote = <R>(sketch: Sketch, planning: Effect.Effect<void, DefinitionError | WarehouseFailed, R>) =>
-  Effect.catchIf(planning, isDefinitionError, (error) => Effect.sync(() => void sketch.errors.push(error)));
+/** Plans a file; notes its error, unless that can only follow from the error of what it reads. */
+const orNote = <R>(
+  sketch: Sketch,
+  file: DefinitionFile,
+  planning: Effect.Effect<void, DefinitionError | WarehouseFailed, R>,
+) =>
+  Effect.catchIf(planning, isDefinitionError, (error) =>
+    Effect.sync(() => {
+      if (!isFollowing(sketch, file)) sketch.errors.push(error);
+      sketch.failed.add(nameOfFile(file));
+    }),
+  );
+
+/** `dwa.state_minute` of `dwa/state_minute.sql`. */
+function nameOfFile({ path }: DefinitionFile): string {
+  return path
+    .replace(/\.sql$/, "")
+    .split("/")
+    .slice(-2)
+    .join(".");
+}
+
+/** Whether a file names something that has an error of its own. */
+function isFollowing({ failed }: Sketch, file: DefinitionFile): boolean {
+  return failed.size > 0 && [...namesIn(file.text)].some((name) => failed.has(name));
+}
 
 /** Notes a change, and what its definition will be. */
 function note(sketch: Sketch, planned: Planned): void {
@@ -185,6 +217,7 @@ const planModels = Effect.fnUntraced(function* (sketch: Sketch, files: readonly 
   for (const file of files) {
     yield* orNote(
       sketch,
+      file,
       Effect.map(
         attempt(() => readModel(file.path, file.text)),
         (draft) => void drafts.set(`${draft.layer}.${draft.name}`, { draft, file, isAsked: true }),
@@ -194,12 +227,13 @@ const planModels = Effect.fnUntraced(function* (sketch: Sketch, files: readonly 
   const ordered = yield* attempt(() => orderModels([...drafts.values()].map(({ draft }) => draft))).pipe(
     Effect.catchIf(isDefinitionError, (error) => {
       sketch.errors.push(error);
+      for (const name of drafts.keys()) sketch.failed.add(name);
       return Effect.succeed([]);
     }),
   );
   for (const draft of ordered) {
     const { file, isAsked } = drafts.get(`${draft.layer}.${draft.name}`)!;
-    yield* orNote(sketch, planModelFile(sketch, { draft, file, isAsked }));
+    yield* orNote(sketch, file, planModelFile(sketch, { draft, file, isAsked }));
   }
 });
 
@@ -246,23 +280,26 @@ const planApiFile = Effect.fnUntraced(function* (sketch: Sketch, file: Definitio
 const judgeApi = Effect.fnUntraced(function* (
   { after, standIns }: Sketch,
   api: Api,
-  { path }: DefinitionFile,
+  file: DefinitionFile,
 ): Effect.fn.Return<void, DefinitionError | WarehouseFailed, Warehouse> {
-  const fail = (problem: string, hint: string) =>
-    Effect.fail(new DefinitionError({ file: path, line: 1, column: 1 }, `Cannot use this API: ${problem}.`, hint));
-  for (const name of api.reads) {
+  const columnsOf = (name: string) => {
     const found = after.get(name);
-    if (found === undefined || readableOf(found) === undefined)
-      yield* fail(`it reads ${name}, which is not defined`, "Define it, or correct the name.");
-  }
-  const columnsOf = (name: string) => readableOf(after.get(name)!)?.columns;
+    return found && readableOf(found)?.columns;
+  };
+  const missing = api.reads.find((name) => columnsOf(name) === undefined);
+  if (missing !== undefined) return yield* Effect.fail(missingRead(file, missing));
   const warehouse = yield* WarehousePort;
   const { sql, params } = probeOver(api, columnsOf);
   const settings = Object.fromEntries(Object.entries(params).map(([name, value]) => [`param_${name}`, value]));
-  yield* Effect.catchIf(
-    warehouse.rows("writer", standIns.phrase(sql), settings),
-    ({ outcome }) => outcome === "refused",
-    ({ message }) =>
-      fail(standIns.plain(message).replace(/\.$/, ""), "Correct the SELECT, or apply it together with what it reads."),
-  );
+  const ask = (question: string, blame: (message: string) => DefinitionError | undefined) =>
+    Effect.catchIf(
+      warehouse.rows("writer", question, settings),
+      ({ outcome }) => outcome === "refused",
+      ({ message }) => {
+        const error = blame(standIns.plain(message));
+        return error === undefined ? Effect.void : Effect.fail(error);
+      },
+    );
+  yield* ask(syntaxQuestion(api), (message) => blameSyntax(file, message));
+  yield* ask(standIns.phrase(sql), (message) => blameApi(file, message));
 });

@@ -12,11 +12,15 @@
 import { type Log, type LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import {
   type AppliedSource,
+  blameValues,
   conform,
   copyColumns,
   copyGuards,
   createStateTable,
+  type DefinitionError,
   identifier,
+  misfits,
+  readSource,
   type Source,
   stateTable,
 } from "@weir/sql";
@@ -57,11 +61,18 @@ export const startSource = (owners: Owners, { source, entry }: SourceChange) => 
   );
 };
 
+/** The version of a source that another one replaces. */
+interface Before {
+  readonly source: Source;
+  readonly version: number;
+}
+
 /** Creates the next physical table and copies the rows of the one before; at the barrier. */
 export const rebuildTable = Effect.fnUntraced(function* (
-  { source, entry }: SourceChange,
-  before: { readonly source: Source; readonly version: number },
-): Effect.fn.Return<void, WarehouseFailed | LogFailed, Warehouse | Log> {
+  change: SourceChange,
+  before: Before,
+): Effect.fn.Return<void, WarehouseFailed | LogFailed | DefinitionError, Warehouse | Log> {
+  const { source, entry } = change;
   const warehouse = yield* Warehouse;
   const columns = copyColumns(before.source, source);
   const table = stateTable(source, entry.version);
@@ -71,7 +82,7 @@ export const rebuildTable = Effect.fnUntraced(function* (
   const expressions = columns.map((column) => column.expression).join(", ");
   const guards = copyGuards(before.source, source);
   const where = guards.length === 0 ? "" : ` WHERE NOT ignore(${guards.join(", ")})`;
-  yield* warehouse.command(
+  const copied = warehouse.command(
     "admin",
     `INSERT INTO ${table} (${names}) SELECT ${expressions} FROM ${stateTable(before.source, before.version)}${where}`,
     {
@@ -81,4 +92,28 @@ export const rebuildTable = Effect.fnUntraced(function* (
       max_partitions_per_insert_block: 0,
     },
   );
+  yield* Effect.catchIf(
+    copied,
+    ({ outcome }) => outcome === "refused",
+    (failed) => Effect.andThen(blamed(change, before), Effect.fail(failed)),
+  );
 });
+
+/** Fails with the first column whose stored values do not fit; succeeds if there is none that can be counted. */
+const blamed = Effect.fnUntraced(function* (
+  { source, entry }: SourceChange,
+  before: Before,
+): Effect.fn.Return<void, DefinitionError, Warehouse> {
+  const warehouse = yield* Warehouse;
+  const table = stateTable(before.source, before.version);
+  for (const { name, condition } of misfits(before.source, source)) {
+    const sql = `SELECT countIf(${condition}) AS count FROM ${table}`;
+    // Casts that the engine does not offer with null for a failure cannot be counted: its own words must do.
+    const [row] = yield* Effect.orElseSucceed(warehouse.rows<{ count: number }>("admin", sql, COUNTING), () => []);
+    const rows = Number(row?.count ?? 0);
+    if (rows > 0) yield* Effect.fail(blameValues(readSource(entry.file, entry.text), { name, rows }));
+  }
+});
+
+/** Events wait meanwhile. */
+const COUNTING = { max_execution_time: 60 } as const;

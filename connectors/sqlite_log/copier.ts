@@ -16,6 +16,9 @@ import type { CopyNotice } from "./protocol.ts";
 
 declare const self: Worker;
 
+/** Blobs that one statement copies. */
+const BLOBS_MAX = 16;
+
 self.onmessage = ({ data: { file, to } }: MessageEvent<{ file: string; to: string }>) => {
   try {
     copy(file, to);
@@ -38,13 +41,25 @@ function copy(file: string, to: string): void {
     say({ kind: "begun" });
     for (const { name } of tables) {
       db.run(`DELETE FROM copy."${name}"`);
-      db.run(`INSERT INTO copy."${name}" SELECT * FROM main."${name}"`);
+      if (name !== "blob") db.run(`INSERT INTO copy."${name}" SELECT * FROM main."${name}"`);
     }
+    copyBlobs(db);
     db.run("COMMIT");
     db.run("DETACH copy");
   } finally {
     db.close();
   }
-  // The last connection to it: what the copy wrote beside the file moves into it.
-  openForWriting({ file: to }).close(true);
+  // The last connection to it: what the copy wrote beside the file moves into it. A file that is gone must not be made anew, empty.
+  const whole = new Database(to, { readwrite: true });
+  whole.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  whole.close(true);
+}
+
+/** Nearly all of a log. In pieces, because a Worker ends only between two statements. */
+function copyBlobs(db: Database): void {
+  const piece = db.query<null, [number]>(
+    `INSERT INTO copy.blob SELECT * FROM main.blob WHERE id > ? ORDER BY id LIMIT ${BLOBS_MAX}`,
+  );
+  const last = db.query<{ id: number | null }, []>("SELECT max(id) AS id FROM copy.blob");
+  for (let id = 0, copied = BLOBS_MAX; copied === BLOBS_MAX; id = last.get()!.id ?? 0) copied = piece.run(id).changes;
 }

@@ -1,16 +1,16 @@
 /**
  * The lock on a data directory: one process at a time writes a log.
  *
- * The truth is SQLite's lock on `log.lock`, which the kernel takes back even
- * after kill -9; `log.pid` only names the holder in the other one's message.
- * The lock is held by the main thread, so a Worker that crashed can be replaced.
+ * The truth is the lock on `log.lock`; `log.pid` only names the holder in the
+ * other one's message. It is held by the main thread, so a Worker that crashed
+ * can be replaced.
  *
  * @module
  */
-import { Database } from "bun:sqlite";
 import { accessSync, constants, mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { Effect } from "effect";
+import { isLocked, lockFile } from "../file_lock.ts";
 import { LogFailed } from "../log.ts";
 
 /** Makes and locks the directory until the scope closes; fails with LogFailed("unavailable") when that cannot be. */
@@ -22,12 +22,11 @@ export const lockDirectory = (dir: string) =>
     }),
   );
 
-function acquire(dir: string): Database {
+function acquire(dir: string) {
   mkdirSync(dir, { recursive: true });
   accessSync(dir, constants.W_OK | constants.X_OK);
-  const lock = new Database(join(dir, "log.lock"), { create: true });
+  const lock = lockFile(join(dir, "log.lock"));
   try {
-    lock.run("BEGIN EXCLUSIVE");
     writeFileSync(join(dir, "log.pid"), `${process.pid}\n`);
   } catch (error) {
     lock.close();
@@ -38,10 +37,9 @@ function acquire(dir: string): Database {
 
 function refusal(dir: string, cause: unknown): LogFailed {
   const code = (cause as { code?: string }).code ?? "";
-  const message =
-    code === "SQLITE_BUSY"
-      ? `Cannot open the log: ${dir} is used by another process (pid ${holder(dir)}). Stop it or choose another data directory with --data.`
-      : `Cannot open the log: ${dir} cannot be written (${code || String(cause)}). Give this user write permission, free some space or choose another data directory with --data.`;
+  const message = isLocked(cause)
+    ? `Cannot open the log: ${dir} is used by another process (pid ${holder(dir)}). Stop it or choose another data directory with --data.`
+    : `Cannot open the log: ${dir} cannot be written (${code || String(cause)}). Give this user write permission, free some space or choose another data directory with --data.`;
   return new LogFailed({ reason: "unavailable", message, retriable: false, cause });
 }
 

@@ -12,6 +12,7 @@
  */
 import { z } from "zod";
 import { type Api, type ApiParam, type Placeholder, placeholdersIn } from "../api.ts";
+import { asksClock } from "../clock.ts";
 import { TypeRefused } from "../conform/column_type.ts";
 import { checkParam, isOrdered, type ParamTexts, type ParamType, readParamType } from "../param.ts";
 import { DefinitionError, lineAndColumn } from "./error.ts";
@@ -68,7 +69,16 @@ export function readApi(file: string, text: string): Api {
   }
   const select = selectTokens(cut);
   const params = paramsOf(cut, options, select);
-  return { kind: "api", id: id!, doc: options.doc, params, sql: select.sql, reads: tablesRead(cut, select) };
+  const { sql } = select;
+  return {
+    kind: "api",
+    id: id!,
+    doc: options.doc,
+    params,
+    sql,
+    reads: tablesRead(cut, select),
+    asksClock: asksClock(sql),
+  };
 }
 
 interface Param {

@@ -31,6 +31,7 @@ describe("readApi()", () => {
       doc: "Flights.",
       sql: sql.trim().slice(0, -1),
       reads: ["dwa.state_minute"],
+      asksClock: false,
       params: [
         {
           name: "state",

@@ -110,6 +110,22 @@ export function blameColumn(draft: SourceDraft, name: string, message: string): 
   );
 }
 
+/** The error for a column whose stored values its new type does not take; `rows` is undefined if they cannot be counted. */
+export function blameValues(
+  draft: SourceDraft,
+  { name, rows }: { readonly name: string; readonly rows: number | undefined },
+): DefinitionError {
+  const column = draft.table.columns.find((one) => one.name === name);
+  const at = lineAndColumn(draft.cut.text, column?.at ?? draft.table.at);
+  const type = column?.type ?? "its new type";
+  const counted = rows === undefined ? "" : `, in ${rows} ${rows === 1 ? "row" : "rows"}`;
+  return new DefinitionError(
+    { file: draft.cut.file, ...at },
+    `Cannot change column ${quoted(name)}: it holds values that ${type} does not take${counted}.`,
+    "The old definition is still in force. Keep the old type, or one that every stored value fits; NULL needs Nullable.",
+  );
+}
+
 /** Makes the source, with the types as the engine described them. */
 export function finishSource(
   draft: SourceDraft,

@@ -84,6 +84,20 @@ export function meaning({ kind, text }: Token): string {
 
 const ESCAPES: Readonly<Record<string, string>> = { n: "\n", t: "\t", r: "\r", "0": "\0", b: "\b", f: "\f" };
 
+/** Names that a definition could read by its text: `a.b`, a string that says so, and `functions.f` for each `f(`. */
+export function namesIn(text: string): ReadonlySet<string> {
+  const tokens = tokenize(text);
+  return new Set(
+    tokens.flatMap((token, index): readonly string[] => {
+      if (token.kind === "string") return [meaning(token)];
+      if (token.kind !== "word" && token.kind !== "quoted") return [];
+      const [next, behind] = [tokens[index + 1], tokens[index + 2]];
+      if (next?.text === "(") return [`functions.${meaning(token)}`];
+      return next?.text === "." && behind !== undefined ? [`${meaning(token)}.${meaning(behind)}`] : [];
+    }),
+  );
+}
+
 /** Writes a string literal. */
 export function literal(text: string): string {
   return `'${text.replaceAll("\\", "\\\\").replaceAll("'", "\\'").replaceAll("\n", "\\n")}'`;

@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { identifier, literal, meaning, type Token, tokenize } from "./tokens.ts";
+import { identifier, literal, meaning, namesIn, type Token, tokenize } from "./tokens.ts";
 
 describe("tokenize()", () => {
   test.each<readonly [string, readonly (readonly [Token["kind"], string])[]]>([
@@ -159,4 +159,12 @@ describe("literal() and identifier()", () => {
       expect([meaning(name), name.kind, neither]).toEqual([text, "quoted", []]);
     },
   );
+});
+
+describe("namesIn()", () => {
+  test.each([
+    ["SELECT a.n, per_km (x) FROM dwf.a", ["a.n", "functions.per_km", "dwf.a"]],
+    ["SELECT dictGet('dim.spot', `b`.c, 1) -- dwf.comment", ["functions.dictGet", "dim.spot", "b.c"]],
+    ["SELECT 1", []],
+  ])("%s", (text, names) => expect([...namesIn(text)].toSorted()).toEqual(names.toSorted()));
 });

@@ -159,6 +159,36 @@ describe("judgeTree()", () => {
     ["a lambda in APPLY", apply("LAMBDA\n    EXPRESSION\n      LAMBDA id: 2"), "refused"],
   ])("says of %s what it is", (_, text, verdict) => expect(tree(text)).toBe(verdict as never));
 
+  const sorted = (heading: string, node: string) => `QUERY id: 0
+  ORDER BY
+    LIST id: 1, nodes: 1
+      SORT id: 2, sort_direction: ASCENDING, with_fill: 0
+        ${heading}
+          IDENTIFIER id: 3, ${node}
+  GROUP BY
+    LIST id: 4, nodes: 0
+
+  LIMIT
+    CONSTANT id: 5, constant_value: UInt64_1`;
+
+  test.each([
+    ["a name in ORDER BY", sorted("EXPRESSION h.day", "identifier: h.day"), "passed"],
+    ["an alias in ORDER BY", sorted("EXPRESSION d", "alias: d, identifier: day"), "passed"],
+    ["an expression in ORDER BY", sorted("EXPRESSION", "identifier: day"), "passed"],
+    ["a name in ORDER BY that is told twice", sorted("EXPRESSION a", "identifier: b"), "refused"],
+    ["a name in ORDER BY that goes on", sorted("EXPRESSION a\n    JOIN TREE", "identifier: a"), "refused"],
+    ["a name in ORDER BY that gives an alias", sorted("EXPRESSION a, alias: b", "identifier: a, alias: b"), "refused"],
+    ["two aliases", sorted("EXPRESSION a", "alias: a, alias: b, identifier: a"), "refused"],
+    ["a name where nothing sorts", sorted("", "identifier: a").replace("LIMIT", "EXPRESSION a"), "refused"],
+    ["a second root", sorted("EXPRESSION a", "identifier: a").replace("  LIMIT", "LIMIT"), "refused"],
+    ["an empty line behind a list", sorted("EXPRESSION a", "identifier: a").replace("nodes: 0", "nodes: 1"), "refused"],
+    ["a replacement", `${sorted("EXPRESSION a", "identifier: a")}\n  REPLACEMENT NAME a EXPRESSION`, "passed"],
+    ["an odd replacement", `${sorted("EXPRESSION a", "identifier: a")}\n  REPLACEMENT NAME a, b EXPRESSION`, "refused"],
+  ])("says of %s whether its lines are plain", (_, text, verdict) => {
+    const judged = judgeTree(text.split("\n"), { unseen, ownFunctions: new Set() });
+    expect(judged.verdict).toBe(verdict as never);
+  });
+
   test("refuses what shows less than the AST", () => {
     expect(tree(cte("x", "system.one"), { tables: 1 })).toBe("passed");
     expect(tree(cte("x", "system.one"), { tables: 2 })).toBe("refused");

@@ -25,9 +25,10 @@ export function judgeTree(
   lines: readonly string[],
   { unseen, ownFunctions }: { unseen: Judgement & { verdict: "unseen" }; ownFunctions: ReadonlySet<string> },
 ): Judgement {
-  if (!isNumbered(lines)) return unclear("a name that is not plain");
+  const plain = plainLines(lines);
+  if (plain === undefined) return unclear("a name that is not plain");
   const seen: Seen = { ownFunctions, aliases: [], applies: 0, tables: 0 };
-  const refused = judgeScope(readTree(lines), new Set(), seen);
+  const refused = judgeScope(readTree(plain), new Set(), seen);
   if (refused !== undefined) return refused;
   const isAll = seen.applies >= unseen.applies && seen.tables >= unseen.tables;
   return isAll ? { verdict: "passed" } : unclear("a name in a place of its own");
@@ -35,16 +36,47 @@ export function judgeTree(
 
 const CTE = /^ *(?:QUERY|UNION) id: \d+(?:, (?:alias: \w+|is_\w+: 1))*, cte_name: \w+(?:, union_mode: \w+)?$/;
 
-/** Every node has the next number, every other line is a heading; names of WITH are plain. */
-function isNumbered(lines: readonly string[]): boolean {
+const NODE = /^( *)[A-Z_ ]*[A-Z_] id: (\d{1,9})(?:,|$)/;
+const HEADING = /^ +(?:[A-Z][A-Z_ ]*|REPLACEMENTS \d{1,9}|REPLACEMENT NAME \w+ EXPRESSION)$/;
+const NAMED = /^( +EXPRESSION) (\S.*?) ?$/;
+
+/**
+ * The lines that the tree is read from, if all are the engine's own: every node has the next number,
+ * every other line is a heading, names of WITH are plain, and no name looks like an alias.
+ */
+function plainLines(lines: readonly string[]): readonly string[] | undefined {
+  const plain: string[] = [];
   let next = 0;
-  return lines.every((line) => {
-    if (/^ *(?:QUERY|UNION) .*cte_name: /.test(line) && !CTE.test(line)) return false;
-    const id = /^ *[A-Z_ ]+ id: (\d{1,9})(?:,|$)/.exec(line)?.[1];
-    if (id === undefined) return /^ *[A-Z][A-Z_ ]*$/.test(line);
-    next += 1;
-    return Number(id) === next - 1;
-  });
+  for (const [index, line] of lines.entries()) {
+    const [, indent = "", id] = NODE.exec(line) ?? [];
+    if ((index === 0) !== (id !== undefined && indent === "")) return undefined;
+    const around = { before: lines[index - 1] ?? "", after: lines[index + 1] ?? "" };
+    const kept =
+      id === undefined ? headingOf(line, around) : Number(id) === next && isPlainNode(line) ? line : undefined;
+    if (kept === undefined) return undefined;
+    if (id !== undefined) next += 1;
+    if (kept !== "") plain.push(kept);
+  }
+  return plain;
+}
+
+/** Names of WITH are plain, and what gives an alias says so once, directly behind the number. */
+function isPlainNode(line: string): boolean {
+  if (/^ *(?:QUERY|UNION) .*cte_name: /.test(line) && !CTE.test(line)) return false;
+  const at = line.lastIndexOf(", alias: ");
+  return at < 0 || /^ *[A-Z_ ]+ id: \d+$/.test(line.slice(0, at));
+}
+
+/** A line without a number as the tree needs it; empty for what an empty list prints, undefined for what nothing prints. */
+function headingOf(line: string, { before, after }: { before: string; after: string }): string | undefined {
+  if (line === "") return /^ *LIST id: \d+, nodes: 0$/.test(before) ? "" : undefined;
+  if (HEADING.test(line)) return line;
+  // ORDER BY and INTERPOLATE print a name twice: here, and as the node that follows.
+  const [, heading, name] = NAMED.exec(line) ?? [];
+  if (heading === undefined || !/^ *(?:SORT|INTERPOLATE) id: /.test(before)) return undefined;
+  const [, said, alias] = /^ +IDENTIFIER id: \d+(, alias: (.*))?, identifier: /.exec(after) ?? [];
+  const isSame = after.endsWith(`, identifier: ${name}`) || (said !== undefined && alias === name);
+  return isSame ? heading : undefined;
 }
 
 /** Judges one node with what is below it; `names` are those that WITH gives here. */

@@ -81,7 +81,7 @@ function* ask(draft: ModelDraft, { sql, why, head }: Asked): Asking<readonly Rec
   if ("rows" in answer) return answer.rows;
   const message = plainMessage(answer.refused);
   const said = why?.(message.replace(/\. Maybe you meant.*$/s, ""));
-  if (said !== undefined) throw modelError(draft, said.at ?? blamed(draft, message), said.problem, said.hint);
+  if (said !== undefined) throw modelError(draft, said.at ?? blamed(draft.tokens, message), said.problem, said.hint);
   throw refusal(draft, answer.refused, head);
 }
 
@@ -94,15 +94,24 @@ function refusal(draft: ModelDraft, refused: string, head: string | undefined): 
     const what = at.start >= draft.sql.length ? "its end" : `'${found.slice(0, 60)}'`;
     return modelError(draft, at, `the engine cannot read it at ${what}`, "Write one SELECT in ClickHouse's SQL.");
   }
+  const { problem, hint, at } = explained(draft.tokens, refused);
+  return modelError(draft, at, problem, hint);
+}
+
+/** What a refusal of the engine says to an author, and the token that it is about. */
+export function explained(
+  tokens: readonly Token[],
+  refused: string,
+): { readonly problem: string; readonly hint: string; readonly at: Token | undefined } {
   const message = plainMessage(refused);
   const [, maybe] = /Maybe you meant: \[?(.+?)\]?\.?$/.exec(message) ?? [];
   const problem = message.replace(/\.? ?Maybe you meant:.*$/s, "");
   const hint = maybe === undefined ? "Write what the engine accepts." : `Maybe ${maybe} was meant.`;
-  return modelError(draft, blamed(draft, message), `the engine says: ${problem}`, hint);
+  return { problem: `the engine says: ${problem}`, hint, at: blamed(tokens, message) };
 }
 
 /** The engine's positions count bytes. */
-function offsetOf(text: string, bytes: number): number {
+export function offsetOf(text: string, bytes: number): number {
   return new TextDecoder().decode(new TextEncoder().encode(text).slice(0, bytes)).length;
 }
 
@@ -118,12 +127,12 @@ function plainMessage(refused: string): string {
 }
 
 /** The first name in quotes in the message that the author's text contains too. */
-function blamed(draft: ModelDraft, message: string): Token | undefined {
+function blamed(tokens: readonly Token[], message: string): Token | undefined {
   for (const [, name] of message.matchAll(/[`']([^`']+)[`']/g)) {
     const last = name.slice(name.lastIndexOf(".") + 1);
-    const token = draft.tokens.find((one) => isName(one) && (meaning(one) === name || meaning(one) === last));
+    const token = tokens.find((one) => isName(one) && (meaning(one) === name || meaning(one) === last));
     if (token !== undefined) return token;
   }
   const [, word] = /\b(?:function|identifier|Function) ([A-Za-z_]\w*)/.exec(message) ?? [];
-  return word === undefined ? undefined : draft.tokens.find((one) => isName(one) && meaning(one) === word);
+  return word === undefined ? undefined : tokens.find((one) => isName(one) && meaning(one) === word);
 }

@@ -3,10 +3,10 @@
  *
  * @module
  */
+import { asksClock } from "../clock.ts";
 import { type ModelDraft, modelError } from "../definition/model_definition.ts";
 import { identifier } from "../definition/tokens.ts";
 import type { Fold } from "./fold.ts";
-import { asksClock } from "./functions.ts";
 import { layOut } from "./layout.ts";
 import type { Exactness, Model, ModelColumn, Readable, Strategy, TypedColumn } from "./model.ts";
 import type { Read } from "./reads.ts";
@@ -67,8 +67,7 @@ export function finishFold(planned: Planned, fold: Fold): Model {
 export function finishRefresh(planned: Planned & { readonly exactness: Exactness }): Model {
   const { draft, columns, exactness } = planned;
   const base = baseOf(planned, { strategy: "refresh", stored: columns, sortable: columns });
-  const words = draft.tokens.filter((token) => token.kind === "word").map((token) => token.text);
-  const clock = asksClock(words) ? ["it asks the clock: computed again later it says something else"] : [];
+  const clock = asksClock(draft.sql) ? ["it asks the clock: computed again later it says something else"] : [];
   const batch = base.batchSelect;
   return {
     ...base,

@@ -7,6 +7,8 @@
  * @module
  */
 
+import { CLOCK_FUNCTIONS } from "../clock.ts";
+
 const names = (text: string) => new Set(text.trim().toLowerCase().split(/\s+/));
 
 /** Not deterministic to the engine, and yet the same for the same row: expansion, and look-ups, which count at landing. */
@@ -20,27 +22,19 @@ const ALLOWED = names(`
   dictGetUInt8 dictGetUInt8OrDefault dictGetUUID dictGetUUIDOrDefault dictHas dictIsIn`);
 /** Deterministic to the engine, and yet they see the block, wait, or reach outside. */
 const REFUSED = names("sleep sleepEachRow runningConcurrency logTrace tid evalMLMethod zookeeperSessionUptime file");
-/** The clock: allowed where everything is computed anew. */
-const CLOCK = names(`now now64 nowInBlock nowInBlock64 today yesterday curdate current_date current_timestamp localtime
-  localtimestamp UTCTimestamp UTC_timestamp`);
 /** Table functions that read nothing from outside. */
 const PURE_TABLES = names("numbers numbers_mt zeros generateSeries generate_series values null");
 
-/** The first of the names that a model may not call; with `hasClock` the time of the computation may be used. */
+/** The first of the names that a model may not call; with `hasClock` the clock may be asked: everything is computed anew. */
 export function forbiddenFunction(
   called: Iterable<string>,
   { undetermined, hasClock }: { undetermined: ReadonlySet<string>; hasClock: boolean },
 ): string | undefined {
   return [...called].find((name) => {
     const lower = name.toLowerCase();
-    if (hasClock && CLOCK.has(lower)) return false;
+    if (hasClock && CLOCK_FUNCTIONS.has(lower)) return false;
     return REFUSED.has(lower) || (undetermined.has(lower) && !ALLOWED.has(lower));
   });
-}
-
-/** Whether a query asks the clock. */
-export function asksClock(called: Iterable<string>): boolean {
-  return [...called].some((name) => CLOCK.has(name.toLowerCase()));
 }
 
 /** Whether a table function reads nothing from outside. */

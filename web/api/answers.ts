@@ -3,7 +3,7 @@
  *
  *   (api, values) ──kept at the same commits?──▶ hit
  *                 ──being computed for them?───▶ shared
- *                 ──▶ engine, as `reader` ─────▶ miss, kept unless the API's sources are unknown
+ *                 ──▶ engine, as `reader` ─────▶ miss, kept unless the API's sources are unknown or it asks for the time
  *
  * What must hold: an answer is given only while every source behind it has as
  * many commits as before its query began. So it may be newer than it says,
@@ -98,7 +98,8 @@ export class Answers {
   async get(published: PublishedApi, values: ParamValues): Promise<Answered> {
     const key = answerKey(published, values);
     const stamp = this.#stamp(published);
-    const kept = stamp === undefined ? undefined : this.#fresh(key, { published, stamp });
+    const isKept = stamp !== undefined && !published.api.asksClock;
+    const kept = isKept ? this.#fresh(key, { published, stamp }) : undefined;
     if (kept !== undefined) return { answer: kept, cache: "hit" };
     const flight = `${key}\n${stamp ?? ""}`;
     const other = this.#underWay.get(flight);
@@ -107,8 +108,8 @@ export class Answers {
     this.#underWay.set(flight, { published, answer });
     try {
       const done = await answer;
-      if (stamp !== undefined) this.#keep(key, { published, stamp, answer: done });
-      return { answer: done, cache: stamp === undefined ? "none" : "miss" };
+      if (isKept) this.#keep(key, { published, stamp, answer: done });
+      return { answer: done, cache: isKept ? "miss" : "none" };
     } finally {
       if (this.#underWay.get(flight)?.answer === answer) this.#underWay.delete(flight);
     }

@@ -12,6 +12,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { Config } from "../config.ts";
 import { readBase, readProject, writeBase } from "../project.ts";
+import { safeLines, safeText } from "../safe_text.ts";
 import { ask, ClientFailed, linesOf, type Refused } from "./client.ts";
 
 /** How definitions are applied. */
@@ -123,22 +124,22 @@ function showProgress(all: readonly Progress[]): void {
 
 function printPlan({ changes, errors, conflicts, done }: ApplyAnswer, isExplained: boolean): void {
   for (const { file, line, column, message, hint } of errors)
-    console.error(`${file}:${line}:${column}: ${message} ${hint}`);
+    console.error(safeLines(`${file}:${line}:${column}: ${message} ${hint}`));
   for (const { kind, name, notes = [], reason, hint, destructive, backfill, ...about } of changes) {
     const { dependents = [], explanation = [] } = about;
-    if (kind === "refuse") console.error(`${name}: Cannot apply: ${reason}. ${hint}`);
+    if (kind === "refuse") console.error(safeLines(`${name}: Cannot apply: ${reason}. ${hint}`));
     else {
       const why = notes.length > 0 ? `: ${notes.join("; ")}` : "";
-      console.log(`${name}: ${kind}${destructive ? " (destructive)" : ""}${why}`);
+      console.log(safeText(`${name}: ${kind}${destructive ? " (destructive)" : ""}${why}`));
     }
     if (dependents.length > 0) console.log(`    read by ${dependents.join(", ")}`);
     if (backfill !== undefined && backfill.rows > 0)
       console.log(`    to be filled with ${backfill.rows.toLocaleString("en")} rows, back to ${backfill.since}`);
-    if (isExplained) for (const sentence of explanation) console.log(`    ${sentence}`);
+    if (isExplained) for (const sentence of explanation) console.log(`    ${safeText(sentence)}`);
   }
   for (const { name, author, catalog } of conflicts)
     console.error(
-      `${name}: '${author}' changed it since (catalog ${catalog}). Run weir pull and merge, or say --force.`,
+      `${name}: '${safeText(author)}' changed it since (catalog ${catalog}). Run weir pull and merge, or say --force.`,
     );
   if (done) console.log("applied");
   else if (changes.some((change) => change.destructive))
@@ -168,7 +169,7 @@ export async function check(config: Config, { name, isJson }: { name: string; is
     for (const [column, is] of loose)
       console.log(`    ${column} is ${is}${is === "approximate" ? `, compared within ${tolerance} of its size` : ""}`);
     for (const { batch, live } of differences)
-      console.log(`    computed ${batch ?? "nothing"}\n    stored   ${live ?? "nothing"}`);
+      console.log(`    computed ${safeText(batch ?? "nothing")}\n    stored   ${safeText(live ?? "nothing")}`);
   }
   return answer.differing === 0 ? 0 : 1;
 }

@@ -7,6 +7,7 @@
  */
 import { Command } from "effect/cli";
 import type { Config } from "../config.ts";
+import { safeText } from "../safe_text.ts";
 import { ask, askJson, ClientFailed, linesOf, type Refused, refused } from "./client.ts";
 import { answering, jsonFlag, textFlag } from "./root.ts";
 
@@ -20,6 +21,11 @@ interface Told {
   readonly records: Readonly<Record<string, number>>;
   readonly log_bytes: number;
   readonly elapsed_ms?: number;
+}
+
+/** A folder among the backups that is none. */
+interface Unreadable {
+  readonly problem: string;
 }
 
 const PATH = "/v1/admin/backups";
@@ -51,9 +57,9 @@ interface Line {
 /** `weir backup list`. */
 const list = Command.make("list", { json: jsonFlag }, ({ json }) =>
   answering({}, async (config) => {
-    const answer = await askJson<{ readonly backups: readonly Told[] }>(config, PATH);
+    const answer = await askJson<{ readonly backups: readonly (Told | Unreadable)[] }>(config, PATH);
     if (json) console.log(JSON.stringify(answer));
-    else for (const told of answer.backups) console.log(shown(told));
+    else for (const told of answer.backups) console.log("problem" in told ? safeText(told.problem) : shown(told));
     return 0;
   }),
 ).pipe(Command.withDescription("List the backups in the door's folder"));

@@ -19,12 +19,18 @@ export class ClientFailed extends Error {
 
 /** An answer that is an error. */
 export interface Refused {
-  readonly error: { readonly message: string; readonly hint: string; readonly at?: unknown };
+  readonly error: { readonly code?: string; readonly message: string; readonly hint: string; readonly at?: unknown };
 }
 
 /** The address of the door, if one is known. */
 export function doorUrl({ dataDir }: Config): string | undefined {
-  return clientEnvironment().url ?? readDoorFile(dataDir)?.url;
+  const url = clientEnvironment().url ?? readDoorFile(dataDir)?.url;
+  return url === undefined ? undefined : addressOf(url);
+}
+
+/** What of an address may be shown: a password that stands in it may not. */
+function addressOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).origin : "an address that is none";
 }
 
 /** Sends a request to the door that `WEIR_URL` names, or that runs on the data directory. */
@@ -42,7 +48,7 @@ export async function ask(config: Config, path: string, init: RequestInit): Prom
   try {
     return await fetch(`${base}${path}`, { ...init, headers });
   } catch {
-    throw new ClientFailed(`Cannot reach the door at ${base}. Is weir start running?`);
+    throw new ClientFailed(`Cannot reach the door at ${addressOf(base)}. Is weir start running?`);
   }
 }
 
@@ -60,9 +66,11 @@ export function postJson<A>(config: Config, path: string, body: object): Promise
   return askJson<A>(config, path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
-/** The door's refusal as a failure of the command. */
+/** The door's refusal as a failure of the command. What it says of a body is said of flags, which the caller knows. */
 export function refused({ error }: Refused): ClientFailed {
-  return new ClientFailed(`${error.message} ${error.hint}`, error.at);
+  const { code, message, hint, at } = error;
+  if (code === "invalid_body") return new ClientFailed(message.replace("Cannot use the body:", "Cannot do that:"));
+  return new ClientFailed(`${message} ${hint}`, at);
 }
 
 /** The lines of a streamed answer as they come; an end in the middle of one is the stream's own failure. */

@@ -6,6 +6,7 @@
 import { Effect, type Layer } from "effect";
 import { Command, Flag } from "effect/cli";
 import { type Config, readConfig } from "../config.ts";
+import { safeLines } from "../safe_text.ts";
 import { demo } from "./demo.ts";
 import { answering, jsonFlag, projectFlag, switchFlag, textFlag, weir } from "./root.ts";
 import { serveUntilSignal } from "./serve.ts";
@@ -21,7 +22,8 @@ const door = {
   json: jsonFlag.pipe(Flag.withDescription("for scripts: one JSON line when the door is open, nothing else on stdout")),
 };
 
-const warn = (message: string) => console.error(message);
+// Problems quote what files and events hold.
+const warn = (message: string) => console.error(safeLines(message));
 
 const startFlags = {
   ...door,
@@ -38,7 +40,9 @@ export const startCommand = (partsOf: PartsOf) =>
   Command.make("start", startFlags, ({ port, host, json, project, backups, watch }) =>
     answering({ port, host, projectDir: project, backupsDir: backups }, async (config) => {
       const open = watch ? openWatching : openOnce;
-      return serveUntilSignal(await open(config, partsOf, json ? warn : (line) => console.log(line)), { isJson: json });
+      return serveUntilSignal(await open(config, partsOf, json ? warn : (line) => console.log(safeLines(line))), {
+        isJson: json,
+      });
     }),
   ).pipe(
     Command.withDescription("Open the door: everything in one process, until it is told to stop"),

@@ -44,7 +44,9 @@ export function init({ dir }: { readonly dir: string }): number {
     writeFileSync(join(path, name), text, { flag: "wx" });
   }
   const shown = /^[\w./-]+$/.test(dir) ? dir : JSON.stringify(dir);
+  const isInstalled = existsSync(join(CHECKOUT, "node_modules"));
   const next = [
+    ...(isInstalled ? [] : [[`bun install --cwd ${checkout}`, "installs Weir's packages, once"] as const]),
     [`cd ${shown} && bun test`, "tests it, on a warehouse of its own"],
     ["bun run start", "opens its door, and applies what you save"],
     ["README.md", "says what there is"],

@@ -10,6 +10,7 @@ import { Cause, Effect, Exit, Layer } from "effect";
 import { CliConfig, CliError, Command, GlobalFlag } from "effect/cli";
 import { ConfigInvalid } from "../config.ts";
 import { ProjectUnreadable } from "../project.ts";
+import { safeLines } from "../safe_text.ts";
 import { VERSION } from "../version.ts";
 import { backupCommand } from "./backup.ts";
 import { ClientFailed } from "./client.ts";
@@ -77,6 +78,7 @@ export async function run(argv: readonly string[], wire: Wire): Promise<number> 
   // It is said already: what is wrong, or the help of a command that is none by itself.
   if (CliError.isCliError(error)) return 2;
   if (!EXPECTED.some((kind) => error instanceof kind)) throw error;
-  console.error((error as Error).message);
+  // It may quote what somebody sent: a value, a column's name, a file's.
+  console.error(safeLines((error as Error).message));
   return 1;
 }

@@ -23,7 +23,7 @@ export const presenting = CliOutput.layerPresenter({
 });
 
 /** One line that says what is wrong, what may have been meant, and where to read on. */
-export function mistakeLine(error: CliError.CliError, commandPath: readonly string[]): string {
+function mistakeLine(error: CliError.CliError, commandPath: readonly string[]): string {
   return `${mistake(error)} Run ${commandPath.join(" ")} --help.`;
 }
 

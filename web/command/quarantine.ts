@@ -11,9 +11,10 @@
 import { Argument, Command } from "effect/cli";
 import type { Config } from "../config.ts";
 import type { Page, QuarantineGroup } from "../quarantine.ts";
+import { safeLines, safeText } from "../safe_text.ts";
 import { askJson, ClientFailed, postJson } from "./client.ts";
 import { answering, jsonFlag, switchFlag, textFlag } from "./root.ts";
-import { safeText, tableText } from "./table_text.ts";
+import { tableText } from "./table_text.ts";
 
 const PATH = "/v1/admin/quarantine";
 const WIDTH_ELSE = 160;
@@ -104,7 +105,7 @@ function shownText({ raw, raw_base64: _, actions, ...row }: Shown): string {
   const width = Math.max(...Object.keys(row).map((name) => name.length));
   const lines = Object.entries(row).map(([name, value]) => `${name.padEnd(width)}  ${safeText(String(value ?? "-"))}`);
   const done = actions.map(({ action, author, at }) => `${action.padEnd(width)}  by ${safeText(author)}, ${at}`);
-  return [...lines, ...done, "", raw.split("\n").map(safeText).join("\n")].join("\n");
+  return [...lines, ...done, "", safeLines(raw)].join("\n");
 }
 
 const changing = {
@@ -196,7 +197,7 @@ async function change(config: Config, verb: "replay" | "drop", asked: Asked): Pr
   const unknown = ids.filter((id) => !seen.has(id));
   if (!json) {
     for (const { id, column, outcome, reason } of left)
-      console.error(`${id}: ${outcome}: ${column === null ? "" : `${column}: `}${safeText(reason ?? "")}`);
+      console.error(safeText(`${id}: ${outcome}: ${column === null ? "" : `${column}: `}${reason ?? ""}`));
     const said = Object.entries(counts).map(([outcome, many]) => `${many} ${outcome}`);
     const none = includeRefused ? "No row waits." : "No row waits; what the door refused needs --include-refused.";
     if (said.length > 0) console.log(said.join(", "));

@@ -1,7 +1,7 @@
 /**
  * `weir restore`: a backup's folder becomes a new data directory, which `weir start` then opens.
  *
- *   manifest read ──▶ log's copy, proven by its checksum ──▶ tables, proven by their rows ──▶ renamed into place
+ *   manifest read ──▶ log's copy, proven by its checksum ──▶ tables, proven by their rows ──▶ durable ──▶ renamed into place
  *
  * Runs beside any running door: it touches the backup and the new directory only.
  * Cut off, it leaves `<data>.restoring-…`, never half a data directory.
@@ -11,6 +11,7 @@
 import {
   copyFileSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readdirSync,
@@ -21,7 +22,7 @@ import {
 } from "node:fs";
 import { basename, dirname, join } from "node:path";
 import { restoreWarehouse } from "@weir/actors";
-import { type Backup, readBackup, sha256Of, stampDataDirectory, type Warehouse } from "@weir/connectors";
+import { type Backup, readBackup, sha256Of, stampDataDirectory, syncTree, type Warehouse } from "@weir/connectors";
 import { Effect, type Layer } from "effect";
 import { Argument, Command } from "effect/cli";
 import { stderrLogger } from "../stderr_logger.ts";
@@ -71,6 +72,7 @@ async function restore(
   const staging = mkdtempSync(`${dataDir}.restoring-`);
   try {
     await fill(staging, { backup, engineOn });
+    await syncTree(staging);
     if (existsSync(dataDir)) rmdirSync(dataDir);
     renameSync(staging, dataDir);
   } catch (error) {
@@ -84,8 +86,11 @@ async function fill(staging: string, { backup, engineOn }: { readonly backup: Ba
   const { path, manifest } = backup;
   stampDataDirectory(staging, manifest.data_format);
   const log = join(staging, "log.db");
-  copyFileSync(join(path, "log.db"), log);
-  if (sha256Of(log) !== manifest.log.sha256)
+  const found = lstatSync(join(path, "log.db"), { throwIfNoEntry: false });
+  // A link is not followed: what it leads to is not the backup's, and may never end.
+  const isWhole = found?.isFile() === true && found.size === manifest.log.bytes;
+  if (isWhole) copyFileSync(join(path, "log.db"), log);
+  if (!isWhole || sha256Of(log) !== manifest.log.sha256)
     throw new StartFailed(`Cannot restore '${path}': its log.db is damaged. Use another backup.`);
   const engine = engineOn({ dataDir: staging, backupsDir: dirname(path) });
   const folder = `${basename(path)}/warehouse`;

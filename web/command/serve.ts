@@ -35,6 +35,7 @@ export async function serveUntilSignal(running: RunningDoor, { isJson }: { isJso
     );
   }
   await signalled();
+  if (!isJson) console.log("Closing: what is under way is finished.");
   await running.stop();
   return 0;
 }

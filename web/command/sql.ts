@@ -8,9 +8,10 @@
  */
 import { Argument, Command, Flag } from "effect/cli";
 import type { Config } from "../config.ts";
+import { safeText } from "../safe_text.ts";
 import { ask, ClientFailed, linesOf, type Refused, refused } from "./client.ts";
 import { answering, textsFlag } from "./root.ts";
-import { type Cell, fitsTable, headLines, recordText, rowLine, safeText, tableColumns } from "./table_text.ts";
+import { type Cell, fitsTable, headLines, recordText, rowLine, tableColumns } from "./table_text.ts";
 
 const FORMATS = ["table", "json", "ndjson", "csv", "parquet", "arrow"] as const;
 type Format = (typeof FORMATS)[number];

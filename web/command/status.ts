@@ -9,10 +9,11 @@
  */
 import { Command } from "effect/cli";
 import type { Config } from "../config.ts";
+import { safeLines, safeText } from "../safe_text.ts";
 import type { Status } from "../status.ts";
 import { askJson, ClientFailed, doorUrl } from "./client.ts";
 import { answering, jsonFlag, switchFlag } from "./root.ts";
-import { safeText, tableText } from "./table_text.ts";
+import { tableText } from "./table_text.ts";
 
 const WATCH_EVERY_MS = 1_000;
 const WIDTH_ELSE = 160;
@@ -42,7 +43,7 @@ async function watchStatus(config: Config, { isJson }: { readonly isJson: boolea
     const isAway = shown instanceof ClientFailed;
     const clear = process.stdout.isTTY ? "\x1b[H\x1b[2J" : "";
     if (isJson) console.log(JSON.stringify(isAway ? { ready: false, reasons: [shown.message] } : shown));
-    else console.log(`${clear}${isAway ? shown.message : statusText(shown, look(config))}`);
+    else console.log(`${clear}${isAway ? safeLines(shown.message) : statusText(shown, look(config))}`);
     await Bun.sleep(WATCH_EVERY_MS);
   }
 }
@@ -70,7 +71,7 @@ export function statusText(status: Status, { url, width }: Look): string {
     lines.push(`        ${address} is ${state}, ${restarts} restarts: ${safeText(last_error ?? "no reason is known")}`);
   const free = disk.warehouse_free_bytes === null ? "" : `, ${bytes(disk.warehouse_free_bytes)} free`;
   lines.push(`disk    log ${bytes(disk.log_bytes)}, warehouse ${bytes(disk.warehouse_bytes)}${free}`);
-  return lines.join("\n");
+  return safeLines(lines.join("\n"));
 }
 
 function sourceRow(source: Status["sources"][number]) {

@@ -9,6 +9,7 @@
  * @module
  */
 import { CliOutput } from "effect/cli";
+import { safeText } from "../safe_text.ts";
 
 /** A cell's value, as JSON has it. */
 export type Cell = string | number | boolean | null | object | undefined;
@@ -27,14 +28,6 @@ const WIDTH_MIN = 8;
 const CELL_CHARS_MAX = 1_000;
 
 const SEGMENTER = new Intl.Segmenter(undefined, { granularity: "grapheme" });
-// C0 and C1 controls, line and paragraph separators, marks and overrides of direction, surrogates on their own.
-const UNSAFE = /[\p{Cc}\u2028\u2029\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\p{Cs}]/gu;
-const ESCAPES: Readonly<Record<string, string>> = { "\n": "\\n", "\r": "\\r", "\t": "\\t" };
-
-/** A text that cannot move the cursor. */
-export function safeText(text: string): string {
-  return text.replace(UNSAFE, (char) => ESCAPES[char] ?? `\\u${char.charCodeAt(0).toString(16).padStart(4, "0")}`);
-}
 
 /** A value's text. */
 export function cellText(value: Cell): string {

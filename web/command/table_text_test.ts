@@ -5,6 +5,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import { CliOutput } from "effect/cli";
+import { safeLines } from "../safe_text.ts";
 import { cellText, fitsTable, fitted, recordText, tableText } from "./table_text.ts";
 
 describe("cellText()", () => {
@@ -18,6 +19,12 @@ describe("cellText()", () => {
     ["wide characters as they are", "東京 😀", "東京 😀"],
   ])("shows %s", (_, value, text) => {
     expect(cellText(value)).toBe(text);
+  });
+});
+
+describe("safeLines()", () => {
+  test("keeps the ends of lines, and nothing else that moves the cursor", () => {
+    expect(safeLines("a\x1b[2J\n\tb\r\n\x9b1A")).toBe("a\\u001b[2J\n\\tb\\r\n\\u009b1A");
   });
 });
 

@@ -7,9 +7,10 @@
  */
 import { Argument, Command } from "effect/cli";
 import type { Config } from "../config.ts";
+import { safeText } from "../safe_text.ts";
 import { ask, ClientFailed, linesOf, type Refused, refused } from "./client.ts";
 import { answering, jsonFlag, textFlag } from "./root.ts";
-import { fitted, safeText } from "./table_text.ts";
+import { fitted } from "./table_text.ts";
 
 const flags = {
   source: Argument.String("source").pipe(Argument.withDescription("its name: sale")),
@@ -79,7 +80,7 @@ async function tail(config: Config, { source, isJson, ...asked }: Asked): Promis
 }
 
 /** `2:1041  2026-01-31T09:00:00.123Z  a-1  {"order_id":"a-1"}`; cut to `width` if there is one. */
-export function lineText(line: Line, width: number | undefined): string {
+function lineText(line: Line, width: number | undefined): string {
   if (line.gap !== undefined) return `${line.gap.partition}: ${line.gap.message}`;
   const { partition, offset, at, key, value, value_bytes, value_is_cut = false, value_encoding } = line;
   const kind = value_encoding === undefined ? "" : "base64 ";

@@ -17,7 +17,7 @@ export const DOWNLOADS = [
 export type Download = (typeof DOWNLOADS)[number];
 
 /** What a browser holds of one file; larger ones are for `weir sql` or curl. */
-export const DOWNLOAD_BYTES_MAX = 2 ** 30;
+const DOWNLOAD_BYTES_MAX = 2 ** 30;
 
 const TOO_LARGE: Problem = {
   message: `The file would have more than ${DOWNLOAD_BYTES_MAX / 2 ** 20} MiB.`,

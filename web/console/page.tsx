@@ -2,6 +2,7 @@
  * The page: asks for a token, then shows what lands while it lands.
  *
  *   no token · refused ──▶ form        token ──▶ numbers · map · charts · rows
+ *                                        └──a warehouse without the demo's APIs──▶ rows · its own APIs
  *
  * @module
  */
@@ -9,6 +10,7 @@ import { FlightChart } from "./chart.tsx";
 import { Gate, type Inside } from "./gate.tsx";
 import { AirportMap } from "./map.tsx";
 import { Numbers } from "./numbers.tsx";
+import { Published } from "./published.tsx";
 import { Rows } from "./rows.tsx";
 import type { Airport, Minute, Today } from "./rows_api.ts";
 import { seriesOf } from "./rows_api.ts";
@@ -20,7 +22,7 @@ import { useLive } from "./use_live.ts";
 export function Page() {
   return (
     <Gate at="/" does="reads published APIs" scope="api:*">
-      {(inside) => <Flights {...inside} />}
+      {(inside) => <Now {...inside} />}
     </Gate>
   );
 }
@@ -29,7 +31,7 @@ export function Page() {
 const MINUTES = 60;
 
 /** What a caller with a token sees. */
-function Flights({ token, leave }: Inside) {
+function Now({ token, leave }: Inside) {
   const today = useLive<Today>(token, "today/live");
   const airports = useLive<Airport>(token, "airport_delays/live?hours=24");
   const minutes = useLive<Minute>(token, `minutes/live?minutes=${MINUTES}`);
@@ -40,6 +42,7 @@ function Flights({ token, leave }: Inside) {
     queueMicrotask(() => leave(refused.includes(401) ? "unknown" : "scope"));
     return null;
   }
+  if (all.every(({ state }) => state.kind === "missing")) return <Own token={token} leave={leave} />;
   const series = seriesOf(minutes.result?.data ?? [], MINUTES);
   return (
     <>
@@ -73,6 +76,19 @@ function Flights({ token, leave }: Inside) {
       <footer>
         Data: US Bureau of Transportation Statistics. Times are UTC. The same numbers as JSON: <a href="/docs">APIs</a>
       </footer>
+    </>
+  );
+}
+
+/** A warehouse of one's own: where its rows are, and what it publishes. */
+function Own({ token, leave }: Inside) {
+  return (
+    <>
+      <Top at="/" forget={() => leave("asked")} />
+      <main>
+        <Rows token={token} />
+        <Published token={token} />
+      </main>
     </>
   );
 }

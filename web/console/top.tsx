@@ -7,7 +7,7 @@ import type { ReactNode } from "react";
 import { Mark } from "./mark.tsx";
 
 const PAGES = [
-  ["/", "Flights"],
+  ["/", "Now"],
   ["/sql", "SQL"],
   ["/docs", "APIs"],
 ] as const;

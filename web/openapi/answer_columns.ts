@@ -29,30 +29,38 @@ const SECONDS_MAX = 5;
 /** Knows the columns of one door's APIs. */
 export class AnswerColumns {
   readonly #door: ColumnsDoor;
-  readonly #known = new WeakMap<PublishedApi, readonly AnswerColumn[]>();
+  readonly #known = new WeakMap<PublishedApi, Promise<readonly AnswerColumn[] | undefined>>();
 
   constructor(door: ColumnsDoor) {
     this.#door = door;
   }
 
   /** The columns; undefined while the warehouse cannot say. */
-  async of(published: PublishedApi): Promise<readonly AnswerColumn[] | undefined> {
+  of(published: PublishedApi): Promise<readonly AnswerColumn[] | undefined> {
     const known = this.#known.get(published);
     if (known !== undefined) return known;
+    // Whoever asks meanwhile waits for the same answer: many readers cost no more than one.
+    const asked = this.#ask(published);
+    this.#known.set(published, asked);
+    return asked;
+  }
+
+  async #ask(published: PublishedApi): Promise<readonly AnswerColumn[] | undefined> {
     const { sql, params } = probeQuery(published.api);
     const values = Object.entries(params).map(([name, value]) => [`param_${name}`, value] as const);
     const settings = { ...Object.fromEntries(values), readonly: 1, max_execution_time: SECONDS_MAX };
     const { run, warehouse, catalog } = this.#door;
     const exit = await run(warehouse.rows<{ name: string; type: string }>("reader", sql, settings));
-    if (!Exit.isSuccess(exit)) return undefined;
+    if (!Exit.isSuccess(exit)) {
+      this.#known.delete(published);
+      return undefined;
+    }
     const comments = commentsBehind(catalog, published.api);
-    const columns = exit.value.map(({ name, type }) => ({
+    return exit.value.map(({ name, type }) => ({
       name,
       type,
       comment: comments.get(`${name} ${type}`) ?? "",
     }));
-    this.#known.set(published, columns);
-    return columns;
   }
 }
 

@@ -34,10 +34,10 @@ const LOOK_SETTINGS = { readonly: 1, max_execution_time: 1, max_threads: 1, max_
 /** After so long, what was not found is looked for again. */
 const NOT_FOUND_MS = 60_000;
 
-/** What a look into a table found, and when. */
+/** What a look into a table finds, and until when that counts. */
 interface Seen {
-  readonly value: string | undefined;
-  readonly atMs: number;
+  readonly value: Promise<string | undefined>;
+  untilMs: number;
 }
 
 /** Finds values for parameters of one door's APIs. */
@@ -72,15 +72,21 @@ export class Examples {
     const seen = this.#seen.get(published) ?? new Map<string, Seen>();
     this.#seen.set(published, seen);
     const known = seen.get(key);
-    if (known?.value !== undefined || (known !== undefined && Date.now() - known.atMs < NOT_FOUND_MS))
-      return known.value;
+    if (known !== undefined && Date.now() < known.untilMs) return known.value;
+    // Whoever asks meanwhile waits for the same look.
+    const look = { value: this.#lookAt({ table, column }), untilMs: Date.now() + NOT_FOUND_MS };
+    seen.set(key, look);
+    const value = await look.value;
+    if (value !== undefined) look.untilMs = Number.POSITIVE_INFINITY;
+    return value;
+  }
+
+  async #lookAt({ table, column }: Place): Promise<string | undefined> {
     const from = table.split(".").map(identifier).join(".");
     const sql = `SELECT toString(${identifier(column)}) AS value FROM ${from} WHERE value != '' LIMIT 1`;
     const exit = await this.#door.run(this.#door.warehouse.rows<{ value: string }>("reader", sql, LOOK_SETTINGS));
     // An example is not worth a failure: any value of the type does too.
-    const value = Exit.isSuccess(exit) ? exit.value[0]?.value : undefined;
-    seen.set(key, { value, atMs: Date.now() });
-    return value;
+    return Exit.isSuccess(exit) ? exit.value[0]?.value : undefined;
   }
 }
 

@@ -194,20 +194,22 @@ const BACKUP: JsonSchema = objectOf({
   ...{ name: TEXT, path: TEXT, made_at: TIME, catalog: WHOLE, tables: WHOLE, rows: WHOLE, log_bytes: WHOLE },
   records: { type: "object", additionalProperties: WHOLE, description: "Records of the log, by topic." },
 });
+const UNREADABLE = objectOf({ name: TEXT, path: TEXT, problem: TEXT });
 const BACKUP_REF = { $ref: "#/components/schemas/Backup" };
 
 const BACKUPS: Operation = {
   ...{ operationId: "list_backups", ...ADMIN_TAG, summary: "The backups in the door's folder." },
   responses: adminAnswers({
     description: "Backups, by name.",
-    schema: objectOf({ backups: listOf(BACKUP_REF) }),
+    schema: objectOf({ backups: listOf({ anyOf: [BACKUP_REF, UNREADABLE] }) }),
     refused: [503],
   }),
 };
 
 const MAKE_BACKUP: Operation = {
   ...{ operationId: "make_backup", ...ADMIN_TAG, summary: "Backs everything up as of one moment." },
-  description: 'A client that accepts `application/x-ndjson` hears of the progress, at last `{"status","answer"}`.',
+  description:
+    'It takes a while: a client that accepts `application/x-ndjson` hears of the progress, at last `{"status","answer"}`.',
   requestBody: bodyOf(backupBody, {}),
   responses: adminAnswers(
     { description: "The backup.", schema: BACKUP_REF, refused: [400, 409, 413, 415, 422, 503] },

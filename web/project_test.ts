@@ -1,0 +1,61 @@
+/**
+ * Tests of `project.ts`: what a folder may hold, and what of the machine it may not make a command read.
+ *
+ * @module
+ */
+import { afterAll, describe, expect, test } from "bun:test";
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { readProject } from "./project.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "weir-project-"));
+afterAll(() => rmSync(folder, { recursive: true, force: true }));
+
+const dimension = (file: string) =>
+  `/*---\nkind: dimension\ndoc: One.\nkey: a\nfrom: { file: ${file} }\n---*/\nCREATE TABLE dim.one ( a String )\n`;
+
+/** A project of one dimension that names `file`; what lies in its folder is made by `make`. */
+function projectOf(name: string, { file, make }: { file: string; make: (dir: string) => void }): string {
+  const dir = join(folder, name);
+  mkdirSync(join(dir, "dim"), { recursive: true });
+  writeFileSync(join(dir, "dim/one.sql"), dimension(file));
+  make(dir);
+  return dir;
+}
+
+describe("readProject()", () => {
+  const nothing = () => undefined;
+
+  test("8: reads what a dimension names beside it, through links too", () => {
+    const make = (dir: string) => {
+      mkdirSync(join(dir, "data"));
+      writeFileSync(join(dir, "data/one.csv"), "a\n1\n");
+      symlinkSync("../data/one.csv", join(dir, "dim/link.csv"));
+    };
+    for (const file of ["../data/one.csv", "link.csv"]) {
+      const [one] = readProject(projectOf(`beside ${file.length}`, { file, make }));
+      expect(new TextDecoder().decode(one!.data)).toBe("a\n1\n");
+    }
+  });
+
+  test.each([
+    ["a path out of the folder", "../../secret.csv", nothing, "lies outside of the project's folder"],
+    ["a link out of it", "x.csv", (dir: string) => symlinkSync("../../secret.csv", join(dir, "dim/x.csv")), "outside"],
+    ["a device", "x.csv", (dir: string) => symlinkSync("/dev/null", join(dir, "dim/x.csv")), "outside"],
+    ["a folder", "x.csv", (dir: string) => mkdirSync(join(dir, "dim/x.csv")), "'x.csv' is no file"],
+    ["what is not there", "x.csv", nothing, "there is no file 'x.csv' beside it"],
+  ] as const)("8, 16: does not read %s", (name, file, make, said) => {
+    writeFileSync(join(folder, "secret.csv"), "a\nsecret\n");
+    expect(() => readProject(projectOf(name, { file, make }))).toThrow(said);
+  });
+
+  test("8, 16: leaves links, and what is too large, alone", () => {
+    const dir = projectOf("links", { file: "x.csv", make: (dir) => writeFileSync(join(dir, "dim/x.csv"), "a\n1\n") });
+    mkdirSync(join(dir, "ods"));
+    symlinkSync("/etc/passwd", join(dir, "ods/passwd.sql"));
+    expect(readProject(dir).map(({ path }) => path)).toEqual(["dim/one.sql"]);
+    writeFileSync(join(dir, "ods/large.sql"), " ".repeat(256 * 1_024 + 1));
+    expect(() => readProject(dir)).toThrow("it has 262145 bytes");
+  });
+});
