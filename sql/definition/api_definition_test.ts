@@ -154,6 +154,11 @@ describe("readApi()", () => {
       "SELECT 1\nFROM flight",
       "7:6 the table 'flight' has no layer. → Write it with its layer: ods.flight, dim.flight, dwf.flight, dws.flight, dwa.flight.",
     ],
+    [
+      "a table function that reads from elsewhere",
+      "SELECT 1 FROM numbers(3) AS n\nJOIN url('http://127.0.0.1/x', 'TSV', 'a Int8') AS u ON 1",
+      "7:6 it reads the table function 'url'. → Define a source or a dimension, and read that.",
+    ],
   ])("refuses %s", (_, sql, expected) => {
     expect(wrong(() => read(sql))).toBe(expected);
   });

@@ -10,6 +10,7 @@
  * @module
  */
 import { LAYERS } from "../ddl.ts";
+import { isPureTable } from "../model/functions.ts";
 import { DefinitionError, lineAndColumn } from "./error.ts";
 import type { CutFile } from "./front_matter.ts";
 import { meaning, type Token, tokenize } from "./tokens.ts";
@@ -137,7 +138,10 @@ export function tablesRead(cut: CutFile, { tokens, start }: SelectTokens): reado
     else if (ENDS_FROM.has(word)) level.isFrom = false;
     if (word === "JOIN" || word === "FROM" || (word === "," && level.isFrom)) {
       const table = nameAt(tokens, index + 1);
-      if (table === undefined) continue;
+      if (table === undefined) {
+        refuseOutside(next, { behind: tokens[index + 2], fail: failure(cut, start) });
+        continue;
+      }
       if (table.database !== undefined) found.add(`${table.database}.${table.name}`);
       else if (!named.has(table.name)) {
         const hint = `Write it with its layer: ${LAYERS.map((layer) => `${layer}.${table.name}`).join(", ")}.`;
@@ -151,6 +155,21 @@ export function tablesRead(cut: CutFile, { tokens, start }: SelectTokens): reado
     }
   }
   return [...found].sort();
+}
+
+/** A table function that reads from elsewhere: the engine's rights may refuse it, but are not ours everywhere. */
+function refuseOutside(
+  token: Token | undefined,
+  { behind, fail }: { readonly behind: Token | undefined; readonly fail: ReturnType<typeof failure> },
+): void {
+  if (behind?.text !== "(" || (token?.kind !== "word" && token?.kind !== "quoted")) return;
+  const name = meaning(token);
+  if (!isPureTable(name))
+    throw fail(
+      token.start,
+      `it reads the table function ${quoted(name)}`,
+      "Define a source or a dimension, and read that.",
+    );
 }
 
 /** Names that the statement itself gives to a SELECT: `WITH x AS (SELECT …)`. */
