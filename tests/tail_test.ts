@@ -14,6 +14,7 @@ const SOURCE = `/*---
 kind: source
 doc: Anything.
 partitions: 2
+retention: { age: 10000 days }
 ---*/
 CREATE TABLE ods.thing (id String)`;
 
