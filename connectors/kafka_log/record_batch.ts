@@ -10,6 +10,7 @@
  * @module
  */
 import { type PackedRun, RecordWriter } from "../records.ts";
+import { crc32c } from "./crc32c.ts";
 
 /** A transaction that was aborted: its producer's records from `firstOffset` on, until its end. */
 export interface Aborted {
@@ -40,6 +41,11 @@ const PREFIX_BYTES = 12;
 /** Bytes of a batch before its records. */
 const HEADER_BYTES = 61;
 const MAGIC = 2;
+/** Where the checksum lies, and from where on it counts. */
+const SUM_AT = 17;
+const SUMMED_FROM = 21;
+/** What the packed form takes for a record beside its key, headers and value. */
+const PACKED_BYTES = 20;
 const CODEC_MASK = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
@@ -54,7 +60,7 @@ export class BatchDamaged extends Error {
 
 /** Reads whole batches until a bound is reached or the bytes end. Throws BatchDamaged, and what `decompress` throws. */
 export function takeRecords(bytes: Uint8Array, from: TakeFrom): Taken {
-  const taking = new Taking(from);
+  const taking = new Taking(from, Math.min(from.bytesMax, 2 * bytes.length));
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   for (let at = 0; at + HEADER_BYTES <= bytes.length && !taking.isFull; ) {
     const end = at + PREFIX_BYTES + view.getInt32(at + 8);
@@ -63,6 +69,8 @@ export function takeRecords(bytes: Uint8Array, from: TakeFrom): Taken {
       throw new BatchDamaged(
         `Cannot read the records at ${at}: they are of format ${view.getInt8(at + 16)}, which Kafka 0.11 replaced.`,
       );
+    if (crc32c(bytes.subarray(at + SUMMED_FROM, end)) !== view.getUint32(at + SUM_AT))
+      throw new BatchDamaged(`Cannot read the batch at offset ${view.getBigInt64(at)}: its checksum does not match.`);
     taking.batch(bytes.subarray(at, end));
     at = end;
   }
@@ -79,9 +87,9 @@ class Taking {
   readonly #aborted: Aborted[];
   #next: number;
 
-  constructor(from: TakeFrom) {
+  constructor(from: TakeFrom, bytesHint: number) {
     this.#from = from;
-    this.#writer = new RecordWriter(Math.min(from.bytesMax, 1 << 20));
+    this.#writer = new RecordWriter(bytesHint);
     this.#next = from.offset;
     this.#aborted = from.aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
   }
@@ -158,7 +166,7 @@ class Taking {
 
   #isFullFor(bytes: number): boolean {
     const { count, length } = this.#writer;
-    return count > 0 && (count >= this.#from.recordsMax || length + bytes > this.#from.bytesMax);
+    return count > 0 && (count >= this.#from.recordsMax || length + PACKED_BYTES + bytes > this.#from.bytesMax);
   }
 
   #record(
