@@ -95,6 +95,7 @@ export class Appends {
       const group = this.#take();
       const placed: Placed[] = [];
       for (const append of group) {
+        // one after the other: the second finds the catalog as the first one left it
         const failure = await this.#missing(append.writes);
         if (failure === undefined) placed.push(new Placed(append));
         else append.done(failure, undefined);
