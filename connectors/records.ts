@@ -152,7 +152,7 @@ export interface Records {
   readonly topic: string;
   readonly partition: number;
   readonly count: number;
-  /** The offset to read next: one past the last record's, or the offset asked for when there is none. */
+  /** The offset to read next: behind the last record and what is left out after it; the one asked for when nothing is there. */
   readonly next: number;
   readonly bytes: Uint8Array;
   /** Offset of each record; ascending, gaps are possible (compaction, control records). */

@@ -1,0 +1,295 @@
+/**
+ * Appends: what arrives while a request is on its way becomes the next one.
+ *
+ *   append ──▶ queued ──merged by partition──▶ on its way ──acknowledged by all replicas in sync──▶ answered
+ *                 └──interrupted──▶ dropped          └──failed──▶ failed, and the producer is replaced
+ *
+ * The producer is idempotent, so its own repeats store nothing twice. After a failure nobody knows what was stored, and
+ * its next records would carry the same sequence numbers: Kafka would take them for repeats and drop them. So a failed
+ * producer is never used again. Kafka has no append over several partitions that is whole or not at all outside of
+ * transactions: what can be known before (topics, partitions, sizes) is checked before anything is sent, but an append
+ * that fails on its way may have stored a part of its records, and a repeat stores them again.
+ *
+ * @module
+ */
+import { type Kafka, type Message, Partitioners, type Producer, type TopicMessages } from "kafkajs";
+import type { Appended, AppendReceipt, LogFailed, Write } from "../log.ts";
+import { headersOf, openRecords, type RecordWriter } from "../records.ts";
+import { type Catalog, partitionFailure } from "./catalog.ts";
+import { failureOf, invalid, unavailable } from "./failures.ts";
+
+/** A producer's batch of one partition, below the 1 MiB that brokers take unless told otherwise. */
+const BATCH_BYTES_MAX = 900_000;
+/** kafkajs copies the messages before it for each message of a batch, so large batches cost it the square. */
+const BATCH_RECORDS_MAX = 1_000;
+/** Appends of one request, over all partitions; a single append may be larger. */
+const GROUP_BYTES_MAX = 16 << 20;
+const PENDING_BYTES_MAX = 64 << 20;
+/** What a queued append costs beside its records. */
+const APPEND_BYTES = 256;
+/** What a record costs a batch beside its key, headers and value, at most. */
+const RECORD_BYTES = 32;
+const REPLICAS_MS_MAX = 15_000;
+const ALL_IN_SYNC = -1;
+
+type Done = (failure: LogFailed | undefined, receipt: AppendReceipt | undefined) => void;
+
+/** An append that waits; `cancelled` drops it unless it is on its way already. */
+export interface QueuedAppend {
+  readonly writes: readonly Write[];
+  readonly bytes: number;
+  readonly done: Done;
+  cancelled: boolean;
+}
+
+export class Appends {
+  readonly #kafka: Kafka;
+  readonly #catalog: Catalog;
+  #producer: Promise<Producer> | undefined;
+  #queue: QueuedAppend[] = [];
+  #pendingBytes = 0;
+  #working: Promise<void> | undefined;
+  #closed = false;
+
+  constructor(kafka: Kafka, catalog: Catalog) {
+    this.#kafka = kafka;
+    this.#catalog = catalog;
+  }
+
+  /** Queues an append. */
+  append(writes: readonly Write[], done: Done): QueuedAppend {
+    const bytes = writes.reduce((sum, { records }) => sum + records.length, APPEND_BYTES);
+    const append: QueuedAppend = { writes, bytes, done, cancelled: false };
+    const refused = this.#refusal(bytes);
+    if (refused !== undefined) {
+      done(refused, undefined);
+      return append;
+    }
+    this.#pendingBytes += bytes;
+    this.#queue.push(append);
+    this.#working ??= this.#work();
+    return append;
+  }
+
+  /** Refuses what comes from now on, waits for what was queued. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await this.#working;
+    await this.#drop();
+  }
+
+  #refusal(bytes: number): LogFailed | undefined {
+    if (this.#closed) return unavailable("it is closed");
+    if (bytes > PENDING_BYTES_MAX)
+      return invalid(
+        `Cannot append: ${bytes} bytes in one append, at most ${PENDING_BYTES_MAX}. Send smaller batches.`,
+      );
+    if (this.#pendingBytes + bytes > PENDING_BYTES_MAX)
+      return unavailable(`${this.#pendingBytes} bytes wait for the brokers already`);
+    return undefined;
+  }
+
+  async #work(): Promise<void> {
+    await Promise.resolve(); // lets the appends of this turn come together
+    while (this.#queue.length > 0) {
+      const group = this.#take();
+      const placed: Placed[] = [];
+      for (const append of group) {
+        // one after the other: the second finds the catalog as the first one left it
+        const failure = await this.#missing(append.writes);
+        if (failure === undefined) placed.push(new Placed(append));
+        else append.done(failure, undefined);
+      }
+      if (placed.length > 0) await this.#send(placed);
+      for (const { bytes } of group) this.#pendingBytes -= bytes;
+    }
+    this.#working = undefined;
+  }
+
+  #take(): readonly QueuedAppend[] {
+    let bytes = 0;
+    let count = 0;
+    while (count < this.#queue.length && (count === 0 || bytes + this.#queue[count]!.bytes <= GROUP_BYTES_MAX))
+      bytes += this.#queue[count++]!.bytes;
+    const taken = this.#queue.splice(0, count);
+    for (const append of taken) if (append.cancelled) this.#pendingBytes -= append.bytes;
+    return taken.filter((append) => !append.cancelled);
+  }
+
+  /** What an append asks for that is not there. */
+  async #missing(writes: readonly Write[]): Promise<LogFailed | undefined> {
+    try {
+      for (const { topic, partition } of writes) {
+        const known = this.#catalog.known(topic) ?? (await this.#catalog.topic(topic));
+        const failure = partitionFailure(known, partition);
+        if (failure === undefined) continue;
+        this.#catalog.stale();
+        const again = partitionFailure(await this.#catalog.topic(topic), partition);
+        if (again !== undefined) return again;
+      }
+      return undefined;
+    } catch (error) {
+      return failureOf(error, { doing: "append" });
+    }
+  }
+
+  async #send(placed: readonly Placed[]): Promise<void> {
+    try {
+      for (const round of roundsOf(placed)) await this.#sendRound(round);
+    } catch (error) {
+      await this.#drop();
+      await this.#fail(placed, error);
+      return;
+    }
+    for (const one of placed) one.append.done(undefined, one.receipt());
+  }
+
+  async #sendRound(round: readonly Batch[]): Promise<void> {
+    this.#producer ??= this.#open();
+    const producer = await this.#producer;
+    const answers = await producer.sendBatch({
+      ...{ topicMessages: messagesOf(round), acks: ALL_IN_SYNC, timeout: REPLICAS_MS_MAX },
+    });
+    const bases = new Map(answers.map((one) => [`${one.topicName}\n${one.partition}`, Number(one.baseOffset)]));
+    for (const { key, parts } of round) {
+      let next = bases.get(key);
+      if (next === undefined) throw unavailable("Kafka did not say where it stored the records");
+      for (const { place, messages } of parts) {
+        place.first ??= next;
+        next += messages.length;
+      }
+    }
+  }
+
+  async #open(): Promise<Producer> {
+    const producer = this.#kafka.producer({
+      ...{ idempotent: true, allowAutoTopicCreation: false, createPartitioner: Partitioners.DefaultPartitioner },
+      // without a bound an append would wait as long as the brokers are away
+      retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 },
+    });
+    await producer.connect();
+    return producer;
+  }
+
+  async #drop(): Promise<void> {
+    const producer = this.#producer;
+    this.#producer = undefined;
+    await producer?.then((open) => open.disconnect()).catch(() => {}); // it failed before: nothing is lost with it
+  }
+
+  /** Everybody's append failed with the request; whose topic is gone hears that. */
+  async #fail(placed: readonly Placed[], error: unknown): Promise<void> {
+    this.#catalog.stale();
+    const topics = new Set(placed.flatMap(({ append }) => append.writes.map(({ topic }) => topic)));
+    const failure = failureOf(error, { doing: "append", topic: [...topics][0] ?? "" });
+    for (const { append } of placed) {
+      const missing = topics.size > 1 || failure.retriable ? await this.#missing(append.writes) : undefined;
+      const others = failure.reason === "unknown topic" ? unavailable("a topic was deleted meanwhile") : failure;
+      append.done(missing ?? (topics.size > 1 ? others : failure), undefined);
+    }
+  }
+}
+
+/** One write of an append, and where its first record went. */
+interface Place {
+  readonly write: Write;
+  first: number | undefined;
+}
+
+/** An append on its way. */
+class Placed {
+  readonly append: QueuedAppend;
+  readonly places: readonly Place[];
+
+  constructor(append: QueuedAppend) {
+    this.append = append;
+    this.places = append.writes.map((write) => ({ write, first: undefined }));
+  }
+
+  receipt(): AppendReceipt {
+    const appended = this.places.map(({ write: { topic, partition, records }, first = 0 }): Appended => {
+      return { topic, partition, first, count: records.count };
+    });
+    return { appended, repeated: false };
+  }
+}
+
+/** What one request brings to one partition: records of one or more writes, in their order. */
+interface Batch {
+  readonly key: string;
+  readonly topic: string;
+  readonly parts: { readonly place: Place; readonly messages: readonly Message[] }[];
+  bytes: number;
+  count: number;
+}
+
+interface Size {
+  readonly bytes: number;
+  readonly count: number;
+}
+
+const fits = (batch: Size, more: Size) =>
+  batch.bytes + more.bytes <= BATCH_BYTES_MAX && batch.count + more.count <= BATCH_RECORDS_MAX;
+
+/** Cuts writes into requests of at most one batch for each partition. */
+function roundsOf(placed: readonly Placed[]): readonly (readonly Batch[])[] {
+  const rounds: Map<string, Batch>[] = [];
+  const lastOf = new Map<string, number>();
+  for (const { places } of placed) {
+    for (const place of places) {
+      const { topic, partition, records } = place.write;
+      const key = `${topic}\n${partition}`;
+      for (const { messages, bytes } of chunksOf(records, partition)) {
+        let round = lastOf.get(key) ?? 0;
+        const last = rounds[round]?.get(key);
+        if (last !== undefined && !fits(last, { bytes, count: messages.length })) round += 1;
+        lastOf.set(key, round);
+        rounds[round] ??= new Map();
+        const batch = rounds[round]!.get(key) ?? { key, topic, parts: [], bytes: 0, count: 0 };
+        batch.parts.push({ place, messages });
+        batch.bytes += bytes;
+        batch.count += messages.length;
+        rounds[round]!.set(key, batch);
+      }
+    }
+  }
+  return rounds.map((round) => [...round.values()]);
+}
+
+/** A write's records as messages, in pieces that fit a batch. */
+function* chunksOf(records: RecordWriter, partition: number): Generator<{ messages: Message[]; bytes: number }> {
+  const run = { firstOffset: 0, count: records.count, start: 0, end: records.length };
+  const open = openRecords({ topic: "", partition, next: records.count }, records.packed(), [run]);
+  const sliceOf = (start: number, end: number) =>
+    Buffer.from(open.bytes.buffer, open.bytes.byteOffset + start, end - start);
+  let messages: Message[] = [];
+  let bytes = 0;
+  for (let i = 0; i < open.count; i++) {
+    const [keyStart, valueStart, valueEnd] = [open.keyStarts[i]!, open.valueStarts[i]!, open.valueEnds[i]!];
+    const keyEnd = open.keyEnds[i]!;
+    const size = valueEnd - (keyStart < 0 ? keyEnd : keyStart) + RECORD_BYTES;
+    if (messages.length > 0 && !fits({ bytes, count: messages.length }, { bytes: size, count: 1 })) {
+      yield { messages, bytes };
+      [messages, bytes] = [[], 0];
+    }
+    messages.push({
+      partition,
+      key: keyStart < 0 ? null : sliceOf(keyStart, keyEnd),
+      value: valueStart < 0 ? null : sliceOf(valueStart, valueEnd),
+      headers: { ...headersOf(open, i) },
+      timestamp: String(open.timestamps[i]),
+    });
+    bytes += size;
+  }
+  if (messages.length > 0) yield { messages, bytes };
+}
+
+function messagesOf(round: readonly Batch[]): TopicMessages[] {
+  const topics = new Map<string, Message[]>();
+  for (const { topic, parts } of round) {
+    const messages = topics.get(topic) ?? [];
+    for (const part of parts) for (const message of part.messages) messages.push(message);
+    topics.set(topic, messages);
+  }
+  return [...topics].map(([topic, messages]) => ({ topic, messages }));
+}

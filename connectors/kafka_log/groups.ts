@@ -1,0 +1,104 @@
+/**
+ * This process's members of consumer groups, and what groups have committed.
+ *
+ *   join ──▶ Member (a connection of its own) ──▶ coordinator
+ *   commit(generation) ──the member that holds it──▶ its partitions' commits in one request
+ *
+ * A generation that no member here holds is an older one: nothing could be committed under it.
+ *
+ * @module
+ */
+import type Cluster from "kafkajs/src/cluster/index.js";
+import type { Commit, CommitAnswer } from "../log.ts";
+import type { Catalog } from "./catalog.ts";
+import type { Clients } from "./client.ts";
+import { unavailable } from "./failures.ts";
+import { Member } from "./member.ts";
+
+/** At most this many bytes of metadata per commit, unless the brokers are told otherwise. */
+const METADATA_BYTES_MAX = 4_096;
+const FENCED = new Set(["ILLEGAL_GENERATION", "UNKNOWN_MEMBER_ID", "REBALANCE_IN_PROGRESS", "FENCED_INSTANCE_ID"]);
+
+export class Groups {
+  readonly #clients: Clients;
+  readonly #catalog: Catalog;
+  readonly #cluster: Cluster;
+  readonly #members = new Set<Member>();
+
+  constructor(parts: { readonly clients: Clients; readonly catalog: Catalog; readonly cluster: Cluster }) {
+    this.#clients = parts.clients;
+    this.#catalog = parts.catalog;
+    this.#cluster = parts.cluster;
+  }
+
+  /** Throws LogFailed("unknown topic"). */
+  async find(topic: string): Promise<void> {
+    await this.#catalog.topic(topic);
+  }
+
+  /** Adds a member, which takes part from now on. */
+  join(of: { readonly group: string; readonly topic: string }, events: Member["events"]): Member {
+    const member = new Member(of, { clients: this.#clients, catalog: this.#catalog, events });
+    this.#members.add(member);
+    member.start();
+    return member;
+  }
+
+  async leave(member: Member): Promise<void> {
+    this.#members.delete(member);
+    await member.leave();
+  }
+
+  /** Leaves every group. */
+  async close(): Promise<void> {
+    await Promise.all([...this.#members].map((member) => this.leave(member)));
+  }
+
+  /** Commits what the generation's owner may commit, in one request. */
+  async commit(
+    of: { readonly group: string; readonly topic: string; readonly generation: number },
+    commits: readonly Commit[],
+  ): Promise<readonly CommitAnswer[]> {
+    await this.#catalog.topic(of.topic);
+    const member = [...this.#members].find(
+      ({ group, topic, generation }) => group === of.group && topic === of.topic && generation === of.generation,
+    );
+    const refused = new Map(commits.map((one) => [one.partition, refusal(member, one)]));
+    const admitted = commits.filter(({ partition }) => refused.get(partition) === undefined);
+    const answers = admitted.length === 0 ? undefined : await member!.commit(admitted);
+    return commits.map(({ partition }) => {
+      const error = refused.get(partition) ?? this.#answer(member, answers?.get(partition));
+      return { partition, error };
+    });
+  }
+
+  /** The commits of a group on a topic; what is not committed is left out. */
+  async committed(of: { readonly group: string; readonly topic: string }): Promise<readonly Commit[]> {
+    const { group: groupId, topic } = of;
+    const { leaders } = await this.#catalog.topic(topic);
+    const partitions = leaders.map((_, partition) => ({ partition }));
+    const coordinator = await this.#cluster.findGroupCoordinator({ groupId });
+    const { responses } = await coordinator.offsetFetch({ groupId, topics: [{ topic, partitions }] });
+    return responses
+      .flatMap((response) => response.partitions)
+      .map(({ partition, offset, metadata }) => ({ partition, offset: Number(offset), metadata: metadata ?? "" }))
+      .filter(({ offset }) => offset >= 0)
+      .sort((a, b) => a.partition - b.partition);
+  }
+
+  #answer(member: Member | undefined, error: string | undefined): CommitAnswer["error"] {
+    if (error === undefined) return undefined;
+    if (FENCED.has(error)) return "fenced";
+    if (error === "OFFSET_METADATA_TOO_LARGE") return "metadata too large";
+    member?.lostCoordinator();
+    throw unavailable(`Kafka could not commit (${error})`);
+  }
+}
+
+function refusal(member: Member | undefined, { partition, metadata }: Commit): CommitAnswer["error"] {
+  if (member === undefined) return "fenced";
+  if (!member.partitions.includes(partition)) return "not owned";
+  if (metadata.length * 3 > METADATA_BYTES_MAX && Buffer.byteLength(metadata) > METADATA_BYTES_MAX)
+    return "metadata too large";
+  return undefined;
+}

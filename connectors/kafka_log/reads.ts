@@ -1,0 +1,224 @@
+/**
+ * Reads: what waits is merged into one fetch for each broker, and each fetch has a connection of its own.
+ *
+ *   read ──leader──▶ waiting ──free lane──▶ fetched ──records──▶ answered
+ *                       ▲                      ├──nothing, and time is left──┐
+ *                       └──────────────────────┼─────────────────────────────┘
+ *                                              └──offset out of range──▶ OffsetGap
+ *
+ * A lane is a connection to every broker, with one fetch in it at a time: while a long poll fills one, a read that
+ * comes meanwhile goes by another, and when all are filled it waits for POLL_MS_MAX at most.
+ *
+ * @module
+ */
+import type Cluster from "kafkajs/src/cluster/index.js";
+import { LogFailed, OffsetGap, type OffsetRange, type ReadAt } from "../log.ts";
+import { openRecords, type Records } from "../records.ts";
+import { type Catalog, partitionFailure } from "./catalog.ts";
+import type { Clients } from "./client.ts";
+import { CodecUnknown, decompress } from "./compression.ts";
+import { failureOf, invalid, unavailable, unknownTopic } from "./failures.ts";
+import { BatchDamaged, type Taken, takeRecords } from "./record_batch.ts";
+import { askFetch, type FetchedPartition } from "./wire.ts";
+
+type ReadDone = (failure: LogFailed | OffsetGap | undefined, records: Records | undefined) => void;
+
+const LANES_MAX = 4;
+const PARTITIONS_MAX = 64;
+const POLL_MS_MAX = 250;
+/** Of one fetch, over all its partitions; the first one with records brings at least one batch. */
+const FETCH_BYTES_MAX = 64 << 20;
+/** Asked for at least, so that a small read does not cut every batch. */
+const BATCH_BYTES_MIN = 64 << 10;
+
+interface Waiting {
+  readonly at: ReadAt;
+  readonly deadlineMs: number;
+  readonly done: ReadDone;
+  stopped: boolean;
+}
+
+interface Lane {
+  readonly cluster: Promise<Cluster>;
+  /** Brokers by their numbers which have a fetch in this lane. */
+  readonly filled: Set<number>;
+}
+
+/** The present bounds of a topic's partitions. */
+export type AskOffsets = (topic: string) => Promise<readonly OffsetRange[]>;
+
+export class Reads {
+  readonly #clients: Clients;
+  readonly #catalog: Catalog;
+  readonly #offsets: AskOffsets;
+  readonly #lanes: Lane[] = [];
+  /** By the leader's number, oldest first. */
+  readonly #waiting = new Map<number, Waiting[]>();
+  #closed = false;
+
+  constructor(clients: Clients, catalog: Catalog, offsets: AskOffsets) {
+    this.#clients = clients;
+    this.#catalog = catalog;
+    this.#offsets = offsets;
+  }
+
+  /** Reads as soon as there is something to read; the returned function gives up waiting. */
+  read(at: ReadAt, done: ReadDone): () => void {
+    const waiting: Waiting = { at, deadlineMs: Date.now() + at.waitMs, done, stopped: false };
+    if (this.#closed) done(unavailable("it is closed"), undefined);
+    else if (!Number.isSafeInteger(at.offset) || at.offset < 0)
+      done(invalid(`Cannot read '${at.topic}'/${at.partition}: ${at.offset} is not an offset.`), undefined);
+    else void this.#queue(waiting);
+    return () => {
+      waiting.stopped = true;
+    };
+  }
+
+  /** Ends every wait and every connection. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const waiting of this.#waiting.values())
+      for (const { done } of waiting.splice(0)) done(unavailable("it is closed"), undefined);
+    await Promise.all(
+      this.#lanes.map(({ cluster }) => cluster.then((open) => open.disconnect()).catch(() => {})), // it never opened
+    );
+  }
+
+  async #queue(waiting: Waiting): Promise<void> {
+    const { topic, partition } = waiting.at;
+    try {
+      const known = this.#catalog.known(topic) ?? (await this.#catalog.topic(topic));
+      const failure = partitionFailure(known, partition);
+      if (failure !== undefined) throw failure;
+      const leader = known.leaders[partition]!;
+      const queue = this.#waiting.get(leader) ?? [];
+      this.#waiting.set(leader, queue);
+      queue.push(waiting);
+      this.#fill(leader);
+    } catch (error) {
+      waiting.done(failureOf(error, { doing: "read", topic }), undefined);
+    }
+  }
+
+  #fill(leader: number): void {
+    const queue = this.#waiting.get(leader)!;
+    const free = this.#lanes.find(({ filled }) => !filled.has(leader));
+    if (this.#closed || queue.length === 0 || (free === undefined && this.#lanes.length === LANES_MAX)) return;
+    const lane = free ?? { cluster: this.#clients.cluster(), filled: new Set() };
+    if (free === undefined) this.#lanes.push(lane);
+    lane.filled.add(leader);
+    // reads of the same turn go together
+    queueMicrotask(() => void this.#fetch(lane, leader));
+  }
+
+  async #fetch(lane: Lane, leader: number): Promise<void> {
+    const taken = takeOf(this.#waiting.get(leader)!);
+    let again: readonly Waiting[] = [];
+    try {
+      if (taken.length > 0) again = await this.#fetched(taken, await askOf(lane, leader, taken));
+    } catch (error) {
+      this.#catalog.stale();
+      // a lane that never opened is opened anew by the next read
+      if ((await lane.cluster.catch(() => undefined)) === undefined) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
+      for (const { at, done } of taken) done(failureOf(error, { doing: "read", topic: at.topic }), undefined);
+    }
+    lane.filled.delete(leader);
+    this.#waiting.get(leader)!.unshift(...again);
+    this.#fill(leader);
+  }
+
+  /** Answers what can be answered, returns what still waits. */
+  async #fetched(taken: readonly Waiting[], fetched: readonly FetchedPartition[]): Promise<readonly Waiting[]> {
+    const found = new Map(fetched.map((one) => [keyOf(one), one]));
+    const again: Waiting[] = [];
+    for (const waiting of taken) {
+      const { at, done, deadlineMs } = waiting;
+      const partition = found.get(keyOf(at));
+      const answer = partition === undefined ? unavailable("Kafka left out a partition") : this.#answer(at, partition);
+      if (answer === "out of range") void this.#gap(waiting);
+      else if (answer instanceof LogFailed) done(answer, undefined);
+      else if (answer.next > at.offset) done(undefined, answer);
+      // A batch that was cut off comes whole when its read is the first of a fetch.
+      else if (partition!.records.length > 0 || Date.now() < deadlineMs) again.push(waiting);
+      else done(undefined, answer);
+    }
+    return again.filter(({ stopped }) => !stopped);
+  }
+
+  #answer(at: ReadAt, { error, aborted, records }: FetchedPartition): Records | LogFailed | "out of range" {
+    const { topic, partition } = at;
+    if (error === "OFFSET_OUT_OF_RANGE") return "out of range";
+    if (error !== undefined) {
+      this.#catalog.stale();
+      if (error === "UNKNOWN_TOPIC_OR_PARTITION") return unknownTopic(topic);
+      return unavailable(`Kafka could not read '${topic}'/${partition} (${error})`);
+    }
+    try {
+      return opened(at, takeRecords(records, { ...at, aborted, decompress }));
+    } catch (cause) {
+      if (cause instanceof CodecUnknown)
+        return invalid(`Cannot read '${topic}'/${partition} at ${at.offset}: ${cause.message}.`, cause);
+      return damaged(at, cause);
+    }
+  }
+
+  async #gap({ at, done }: Waiting): Promise<void> {
+    const { topic, partition, offset: asked } = at;
+    try {
+      const range = (await this.#offsets(topic)).find((one) => one.partition === partition);
+      if (range === undefined) throw unknownTopic(topic);
+      const { earliest, latest } = range;
+      if (earliest <= asked && asked <= latest) throw unavailable(`'${topic}'/${partition} moves its bounds just now`);
+      done(new OffsetGap({ topic, partition, asked, earliest, latest }), undefined);
+    } catch (error) {
+      done(failureOf(error, { doing: "read", topic }), undefined);
+    }
+  }
+}
+
+/** Takes reads of different partitions off the queue, oldest first; a second read of one stays for another fetch. */
+function takeOf(queue: Waiting[]): readonly Waiting[] {
+  const taken = new Map<string, Waiting>();
+  const left = queue.splice(0).filter((waiting) => {
+    if (waiting.stopped) return false;
+    const key = keyOf(waiting.at);
+    if (taken.size === PARTITIONS_MAX || taken.has(key)) return true;
+    taken.set(key, waiting);
+    return false;
+  });
+  queue.push(...left);
+  return [...taken.values()];
+}
+
+async function askOf(lane: Lane, leader: number, taken: readonly Waiting[]): Promise<readonly FetchedPartition[]> {
+  const cluster = await lane.cluster;
+  const broker = await cluster.findBroker({ nodeId: leader });
+  const deadlineMs = Math.min(...taken.map((waiting) => waiting.deadlineMs));
+  const partitions = taken.map(({ at: { topic, partition, offset, bytesMax } }) => ({
+    ...{ topic, partition, offset, bytesMax: Math.max(bytesMax, BATCH_BYTES_MIN) },
+  }));
+  const bytes = partitions.reduce((sum, { bytesMax }) => sum + bytesMax, 0);
+  return askFetch(broker, {
+    partitions,
+    waitMs: Math.max(0, Math.min(POLL_MS_MAX, deadlineMs - Date.now())),
+    bytesMax: Math.min(FETCH_BYTES_MAX, bytes),
+  });
+}
+
+function opened({ topic, partition }: ReadAt, { bytes, runs, next }: Taken): Records {
+  return openRecords({ topic, partition, next }, bytes, runs);
+}
+
+function keyOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
+  return `${topic}\n${partition}`;
+}
+
+function damaged({ topic, partition, offset }: ReadAt, cause: unknown): LogFailed {
+  const why = cause instanceof BatchDamaged ? cause.message : String(cause);
+  return new LogFailed({
+    reason: "damaged",
+    message: `Cannot read '${topic}'/${partition} at ${offset}: ${why} Let Kafka restore the partition from a replica.`,
+    retriable: false,
+    cause,
+  });
+}

@@ -1,0 +1,151 @@
+/**
+ * Topics on the brokers: made, grown, kept as long as their retention says, deleted.
+ *
+ *   createTopic · alterTopic · deleteTopic ──Admin──▶ brokers ──▶ Catalog (ids) ──▶ TopicInfo
+ *
+ * @module
+ */
+import { type Admin, ConfigResourceTypes } from "kafkajs";
+import type Cluster from "kafkajs/src/cluster/index.js";
+import type { OffsetRange, Retention, Topic, TopicInfo } from "../log.ts";
+import type { Catalog } from "./catalog.ts";
+import { anyBroker } from "./client.ts";
+import { invalid, topicExists, typeOf, unavailable } from "./failures.ts";
+import { askAlter, type TopicMetadata } from "./wire.ts";
+
+const PARTITIONS_MAX = 1_024;
+const TOPIC_NAME = /^[a-zA-Z0-9._-]{1,249}$/;
+const CHANGE_MS_MAX = 15_000;
+const POLL_MS = 20;
+const LEADERLESS = new Set(["NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"]);
+/** What Kafka calls a bound that there is not. */
+const UNBOUNDED = "-1";
+
+export class Topics {
+  readonly #admin: Admin;
+  readonly #cluster: Cluster;
+  readonly #catalog: Catalog;
+
+  constructor(parts: { readonly admin: Admin; readonly cluster: Cluster; readonly catalog: Catalog }) {
+    this.#admin = parts.admin;
+    this.#cluster = parts.cluster;
+    this.#catalog = parts.catalog;
+  }
+
+  async create(topic: Topic): Promise<TopicInfo> {
+    check(topic, 1);
+    const { name, partitions: numPartitions, retention } = topic;
+    const configEntries = Object.entries(settingsOf(retention)).map(([key, value]) => ({ name: key, value }));
+    const made = await this.#admin.createTopics({
+      topics: [{ topic: name, numPartitions, configEntries }],
+      timeout: CHANGE_MS_MAX,
+    });
+    if (!made) throw topicExists(name);
+    return this.#whole(topic);
+  }
+
+  async alter(topic: Topic): Promise<TopicInfo> {
+    await this.#catalog.refresh();
+    const { name, partitions, retention } = topic;
+    const before = await this.#catalog.topic(name);
+    check(topic, before.leaders.length);
+    await askAlter(await anyBroker(this.#cluster), { topic: name, settings: settingsOf(retention) });
+    if (partitions > before.leaders.length)
+      await this.#admin.createPartitions({ topicPartitions: [{ topic: name, count: partitions }] });
+    return this.#whole(topic);
+  }
+
+  async delete(name: string): Promise<void> {
+    await this.#catalog.refresh();
+    const { id } = await this.#catalog.topic(name);
+    await this.#admin.deleteTopics({ topics: [name], timeout: CHANGE_MS_MAX });
+    await this.#until(name, (topic) => topic?.id !== id);
+  }
+
+  async list(): Promise<readonly TopicInfo[]> {
+    const topics = await this.#catalog.all();
+    const retentions = await this.#retentions(topics.map(({ name }) => name));
+    return topics.flatMap(({ name, id, leaders }) => {
+      const retention = retentions.get(name);
+      return retention === undefined ? [] : [{ name, id, partitions: leaders.length, retention }];
+    });
+  }
+
+  async offsets(name: string): Promise<readonly OffsetRange[]> {
+    await this.#catalog.topic(name);
+    const ranges = await this.#ranges(name);
+    return ranges
+      .map(({ partition, low, high }) => ({ partition, earliest: Number(low), latest: Number(high) }))
+      .sort((a, b) => a.partition - b.partition);
+  }
+
+  /** Waits until every partition is there and led by somebody. */
+  async #whole({ name, partitions, retention }: Topic): Promise<TopicInfo> {
+    const topic = await this.#until(
+      name,
+      (made) => made?.leaders.length === partitions && made.leaders.every((leader) => leader >= 0),
+    );
+    await this.#ranges(name); // answered once the leaders know that they lead
+    return { name, id: topic!.id, partitions, retention };
+  }
+
+  /** Asks again while partitions that are new or moving have no leader that knows of it. */
+  async #ranges(name: string) {
+    const deadlineMs = Date.now() + CHANGE_MS_MAX;
+    for (;;) {
+      try {
+        return await this.#admin.fetchTopicOffsets(name);
+      } catch (error) {
+        if (!LEADERLESS.has(typeOf(error)) || Date.now() > deadlineMs) throw error;
+        await Bun.sleep(POLL_MS);
+      }
+    }
+  }
+
+  async #until(name: string, holds: (topic: TopicMetadata | undefined) => boolean): Promise<TopicMetadata | undefined> {
+    const deadlineMs = Date.now() + CHANGE_MS_MAX;
+    for (;;) {
+      const topic = (await this.#catalog.all()).find((one) => one.name === name);
+      if (holds(topic)) return topic;
+      if (Date.now() > deadlineMs) throw unavailable(`the brokers have not yet changed the topic '${name}'`);
+      await Bun.sleep(POLL_MS);
+    }
+  }
+
+  async #retentions(names: readonly string[]): Promise<ReadonlyMap<string, Retention>> {
+    if (names.length === 0) return new Map();
+    const { resources } = await this.#admin.describeConfigs({
+      includeSynonyms: false,
+      resources: names.map((name) => ({
+        ...{ type: ConfigResourceTypes.TOPIC, name },
+        configNames: ["retention.ms", "retention.bytes"],
+      })),
+    });
+    return new Map(
+      resources.map(({ resourceName, configEntries }) => {
+        const settingOf = (key: string) => configEntries.find(({ configName }) => configName === key)?.configValue;
+        return [resourceName, retentionOf(settingOf("retention.ms"), settingOf("retention.bytes"))];
+      }),
+    );
+  }
+}
+
+function settingsOf({ ageMsMax, bytesMax }: Retention): Readonly<Record<string, string>> {
+  return { "retention.ms": `${ageMsMax ?? UNBOUNDED}`, "retention.bytes": `${bytesMax ?? UNBOUNDED}` };
+}
+
+function retentionOf(ms = UNBOUNDED, bytes = UNBOUNDED): Retention {
+  return {
+    ...(ms === UNBOUNDED ? {} : { ageMsMax: Number(ms) }),
+    ...(bytes === UNBOUNDED ? {} : { bytesMax: Number(bytes) }),
+  };
+}
+
+function check({ name, partitions }: Topic, partitionsMin: number): void {
+  if (!TOPIC_NAME.test(name))
+    throw invalid(`Cannot keep a topic named '${name}': use 1 to 249 of the characters a-z A-Z 0-9 . _ -`);
+  if (!Number.isInteger(partitions) || partitions < partitionsMin || partitions > PARTITIONS_MAX) {
+    const hint = `a number from ${partitionsMin} to ${PARTITIONS_MAX}`;
+    throw invalid(`Cannot give the topic '${name}' ${partitions} partitions: choose ${hint} (it never shrinks).`);
+  }
+}

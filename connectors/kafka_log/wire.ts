@@ -1,0 +1,225 @@
+/**
+ * The requests that kafkajs does not know, or answers in too little detail.
+ *
+ *   Metadata v12 (ids of topics) · Fetch v11 (records undecoded) · OffsetCommit v7 (an error for each partition)
+ *   · IncrementalAlterConfigs v0 (leaves other settings alone)
+ *
+ * Each function is one request and its answer, field for field: https://kafka.apache.org/protocol
+ *
+ * @module
+ */
+import type { Broker, WireResponse } from "kafkajs/src/cluster/index.js";
+import Decoder from "kafkajs/src/protocol/decoder.js";
+import Encoder from "kafkajs/src/protocol/encoder.js";
+import protocolErrors from "kafkajs/src/protocol/error.js";
+import type { Aborted } from "./record_batch.ts";
+
+const API = { fetch: 1, metadata: 3, offsetCommit: 8, incrementalAlterConfigs: 44 } as const;
+/** The log is read by clients: replicas have numbers from 0. */
+const CLIENT = -1;
+const NONE = -1;
+const READ_COMMITTED = 1;
+const TOPIC_RESOURCE = 2;
+const SET = 0;
+const UUID_BYTES = 16;
+
+/** The protocol's name of an error's number; undefined for success. */
+export function errorOf(code: number): string | undefined {
+  return code === 0 ? undefined : protocolErrors.createErrorFromCode(code).type;
+}
+
+/** An error that the broker answered with, as kafkajs throws it. */
+export function raise(code: number): void {
+  if (code !== 0) throw protocolErrors.createErrorFromCode(code);
+}
+
+function send<A extends WireResponse>(
+  broker: Broker,
+  ask: { name: keyof typeof API; version: number; body: Encoder; waitMs?: number },
+  read: (answer: Decoder) => A,
+): Promise<A> {
+  return broker.connectionPool.send({
+    request: {
+      ...{ apiKey: API[ask.name], apiVersion: ask.version },
+      // kafkajs tells a fetch by this name
+      apiName: ask.name === "fetch" ? "Fetch" : ask.name,
+      encode: async () => ask.body,
+    },
+    response: { decode: async (payload) => read(new Decoder(payload)), parse: async (answer) => answer },
+    logResponseError: false,
+    ...(ask.waitMs === undefined ? {} : { requestTimeout: ask.waitMs }),
+  });
+}
+
+/** A topic as the brokers know it. */
+export interface TopicMetadata {
+  readonly name: string;
+  readonly id: string;
+  readonly isInternal: boolean;
+  /** In order of their numbers; the leader is -1 while there is none. */
+  readonly leaders: readonly number[];
+}
+
+/** Every topic. */
+export async function askMetadata(broker: Broker): Promise<readonly TopicMetadata[]> {
+  const body = new Encoder().writeInt8(0).writeUVarInt(0).writeBoolean(false).writeBoolean(false).writeInt8(0);
+  const { topics } = await send(broker, { name: "metadata", version: 12, body }, (answer) => {
+    answer.readTaggedFields();
+    const clientSideThrottleTime = answer.readInt32();
+    answer.readUVarIntArray(skipBroker);
+    answer.readUVarIntString(); // the cluster's id
+    answer.readInt32(); // the controller
+    return { clientSideThrottleTime, topics: answer.readUVarIntArray(readTopic) ?? [] };
+  });
+  return topics.flatMap((topic) => topic ?? []);
+}
+
+function skipBroker(answer: Decoder): void {
+  answer.readInt32();
+  answer.readUVarIntString();
+  answer.readInt32();
+  answer.readUVarIntString();
+  answer.readTaggedFields();
+}
+
+function readTopic(answer: Decoder): TopicMetadata | undefined {
+  const error = errorOf(answer.readInt16());
+  const name = answer.readUVarIntString();
+  const id = uuidOf(answer.readBytes(UUID_BYTES)!);
+  const isInternal = answer.readBoolean();
+  const leaders: number[] = [];
+  answer.readUVarIntArray(() => {
+    answer.readInt16(); // its error is that there is no leader, which the leader says as well
+    const partition = answer.readInt32();
+    leaders[partition] = answer.readInt32();
+    answer.readInt32(); // the leader's epoch
+    for (let lists = 0; lists < 3; lists++) answer.readUVarIntArray((numbers) => numbers.readInt32());
+    answer.readTaggedFields();
+  });
+  answer.readInt32(); // what the user may do
+  answer.readTaggedFields();
+  if (name === null || (error !== undefined && error !== "LEADER_NOT_AVAILABLE")) return undefined;
+  return { name, id, isInternal, leaders };
+}
+
+function uuidOf(bytes: Buffer): string {
+  const hex = bytes.toString("hex");
+  return [hex.slice(0, 8), hex.slice(8, 12), hex.slice(12, 16), hex.slice(16, 20), hex.slice(20)].join("-");
+}
+
+/** What to fetch of one partition. */
+export interface FetchPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly offset: number;
+  readonly bytesMax: number;
+}
+
+/** What a broker answered for one partition; `records` are whole batches, but for the last one. */
+export interface FetchedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  readonly error: string | undefined;
+  readonly aborted: readonly Aborted[];
+  readonly records: Uint8Array;
+}
+
+const NO_BYTES = new Uint8Array(0);
+
+/** Fetches from partitions that this broker leads; answers when one has records, or after `waitMs`. */
+export async function askFetch(
+  broker: Broker,
+  ask: { readonly partitions: readonly FetchPartition[]; readonly waitMs: number; readonly bytesMax: number },
+): Promise<readonly FetchedPartition[]> {
+  const body = new Encoder()
+    .writeInt32(CLIENT)
+    .writeInt32(ask.waitMs)
+    .writeInt32(1)
+    .writeInt32(ask.bytesMax)
+    .writeInt8(READ_COMMITTED)
+    .writeInt32(0)
+    .writeInt32(NONE) // no session: the partitions differ from fetch to fetch
+    .writeArray(ask.partitions.map(fetchTopic))
+    .writeArray([])
+    .writeString("");
+  const name = "fetch";
+  const { topics } = await send(broker, { name, version: 11, body, waitMs: ask.waitMs + 30_000 }, (answer) => {
+    const clientSideThrottleTime = answer.readInt32();
+    raise(answer.readInt16());
+    answer.readInt32(); // the session
+    return { clientSideThrottleTime, topics: answer.readArray(readFetched) };
+  });
+  return topics.flat();
+}
+
+function fetchTopic({ topic, partition, offset, bytesMax }: FetchPartition): Encoder {
+  const one = new Encoder().writeInt32(partition).writeInt32(NONE).writeInt64(offset).writeInt64(NONE);
+  return new Encoder().writeString(topic).writeArray([one.writeInt32(bytesMax)]);
+}
+
+function readFetched(answer: Decoder): FetchedPartition[] {
+  const topic = answer.readString()!;
+  return answer.readArray(() => {
+    const partition = answer.readInt32();
+    const error = errorOf(answer.readInt16());
+    for (let offsets = 0; offsets < 3; offsets++) answer.readInt64(); // the high watermark, last stable, first
+    const aborted = answer.readArray(() => ({
+      producerId: BigInt(answer.readInt64().toString()),
+      firstOffset: Number(answer.readInt64().toString()),
+    }));
+    answer.readInt32(); // a replica that would rather be read
+    return { topic, partition, error, aborted, records: answer.readBytes() ?? NO_BYTES };
+  });
+}
+
+/** Commits offsets under a member's generation; answers each partition's error. */
+export async function askCommit(
+  broker: Broker,
+  ask: {
+    readonly group: string;
+    readonly generation: number;
+    readonly memberId: string;
+    readonly topic: string;
+    readonly commits: readonly { readonly partition: number; readonly offset: number; readonly metadata: string }[];
+  },
+): Promise<ReadonlyMap<number, string | undefined>> {
+  const commits = ask.commits.map(({ partition, offset, metadata }) =>
+    new Encoder().writeInt32(partition).writeInt64(offset).writeInt32(NONE).writeString(metadata),
+  );
+  const body = new Encoder()
+    .writeString(ask.group)
+    .writeInt32(ask.generation)
+    .writeString(ask.memberId)
+    .writeString(null) // not a static member
+    .writeArray([new Encoder().writeString(ask.topic).writeArray(commits)]);
+  const { topics } = await send(broker, { name: "offsetCommit", version: 7, body }, (answer) => ({
+    clientSideThrottleTime: answer.readInt32(),
+    topics: answer.readArray(() => {
+      answer.readString();
+      return answer.readArray(() => [answer.readInt32(), errorOf(answer.readInt16())] as const);
+    }),
+  }));
+  return new Map(topics.flat());
+}
+
+/** Sets some of a topic's settings. */
+export async function askAlter(
+  broker: Broker,
+  ask: { readonly topic: string; readonly settings: Readonly<Record<string, string>> },
+): Promise<void> {
+  const settings = Object.entries(ask.settings).map(([name, value]) =>
+    new Encoder().writeString(name).writeInt8(SET).writeString(value),
+  );
+  const topic = new Encoder().writeInt8(TOPIC_RESOURCE).writeString(ask.topic).writeArray(settings);
+  const body = new Encoder().writeArray([topic]).writeBoolean(false);
+  await send(broker, { name: "incrementalAlterConfigs", version: 0, body }, (answer) => {
+    const clientSideThrottleTime = answer.readInt32();
+    answer.readArray(() => {
+      raise(answer.readInt16());
+      answer.readString();
+      answer.readInt8();
+      answer.readString();
+    });
+    return { clientSideThrottleTime };
+  });
+}

@@ -1,0 +1,99 @@
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { Effect, Fiber, Layer } from "effect";
+import { CompressionTypes, Kafka, logLevel } from "kafkajs";
+import { kafkaFor, startBroker, type TestBroker } from "./kafka_broker_fixture.ts";
+import { kafkaLog } from "./kafka_log/mod.ts";
+import { Log } from "./log.ts";
+import { logContract } from "./log_contract.ts";
+import {
+  assigned,
+  at,
+  freshName,
+  freshTopic,
+  keyOf,
+  packed,
+  readAll,
+  textOf,
+  valuesOf,
+} from "./log_contract_fixture.ts";
+import { headersOf } from "./records.ts";
+
+const jars = kafkaFor("connectors/kafka_log_test.ts");
+
+describe.skipIf(jars === undefined)("kafkaLog()", () => {
+  let broker: TestBroker;
+  beforeAll(async () => {
+    broker = await startBroker(jars!);
+  }, 60_000);
+  afterAll(() => broker?.stop());
+
+  const layer = () => Layer.unwrap(Effect.sync(() => kafkaLog({ brokers: [broker.address] })));
+  const withLog = <A>(body: Effect.Effect<A, unknown, Log>) => Effect.runPromise(Effect.provide(body, layer()));
+  const other = () => new Kafka({ brokers: [broker.address], clientId: "other", logLevel: logLevel.NOTHING });
+
+  logContract("Kafka", layer);
+
+  test("reads what other producers wrote, without aborted transactions", async () => {
+    const topic = await withLog(freshTopic(1));
+    const producer = other().producer({ transactionalId: freshName(), maxInFlightRequests: 1, idempotent: true });
+    await producer.connect();
+    const plain = { key: "k", value: "zipped", headers: { source: "other" }, timestamp: "1700000000001" };
+    await producer.send({ topic, messages: [plain, { key: "k", value: null }], compression: CompressionTypes.GZIP });
+    for (const end of ["abort", "commit"] as const) {
+      const transaction = await producer.transaction();
+      await transaction.send({ topic, messages: [{ value: `${end} 1` }, { value: `${end} 2` }] });
+      await transaction[end]();
+    }
+    await producer.disconnect();
+    const [read, rest] = await withLog(
+      Effect.gen(function* () {
+        const log = yield* Log;
+        const [all] = yield* readAll(at(topic));
+        return [all!, yield* log.read(at(topic, 7))] as const;
+      }),
+    );
+    expect(valuesOf(read)).toEqual(["zipped", null, "commit 1", "commit 2"]);
+    expect([keyOf(read, 0), textOf(read, 1), headersOf(read, 0)]).toEqual(["k", null, { source: "other" }]);
+    expect([...read.offsets]).toEqual([0, 1, 5, 6]); // 2 and 3 were aborted, 4 says so
+    expect([read.timestamps[0], read.next]).toEqual([1_700_000_000_001, 8]);
+    expect([rest.count, rest.next]).toEqual([0, 8]); // 7 says that the transaction was committed
+  });
+
+  test("fences a member whose group went on in another client", async () => {
+    await withLog(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const log = yield* Log;
+          const [topic, group] = [yield* freshTopic(2), freshName()];
+          const member = yield* log.join(group, topic);
+          const { generation } = yield* assigned(member);
+          const elsewhere = Effect.gen(function* () {
+            const second = yield* Log;
+            return yield* Effect.scoped(Effect.flatMap(second.join(group, topic), assigned));
+          });
+          const taking = yield* Effect.forkChild(Effect.provide(elsewhere, layer()));
+          yield* assigned(member);
+          const taken = yield* Fiber.join(taking);
+          expect(taken.generation).toBeGreaterThan(generation);
+          expect(taken.partitions).toHaveLength(1);
+          const late = yield* log.commit({ group, topic, generation }, [{ partition: 0, offset: 1, metadata: "" }]);
+          expect(late).toEqual([{ partition: 0, error: "fenced" }]);
+        }),
+      ),
+    );
+  });
+
+  test("says what it does not do", async () => {
+    const [once, copy] = await withLog(
+      Effect.scoped(
+        Effect.gen(function* () {
+          const log = yield* Log;
+          const writes = [{ topic: "t", partition: 0, records: packed(["a"]) }];
+          const key = { key: "k", fingerprint: "f", answer: "" };
+          return [yield* Effect.flip(log.append(writes, key)), yield* Effect.flip(log.copy("file"))] as const;
+        }),
+      ),
+    );
+    for (const failure of [once, copy]) expect(failure).toMatchObject({ reason: "invalid", retriable: false });
+  });
+});
