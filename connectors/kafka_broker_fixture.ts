@@ -9,7 +9,7 @@
  */
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 
 const VERSION = "4.4.0";
 const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAA";
@@ -23,28 +23,36 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
 
 /** The folder of the broker's jars; undefined if there can be none, which is said once for the file that asks. */
 export function kafkaFor(file: string): string | undefined {
-  const missing = ["java", "mvn"].filter((name) => Bun.which(name) === null);
   const jars = process.env.WEIR_KAFKA_JARS ?? join(homedir(), ".cache", "weir", `kafka-${VERSION}`);
-  const why = missing.includes("java") || !existsSync(jars) ? missing.join(" and ") : "";
-  if (why !== "") {
-    if (process.env.WEIR_KAFKA === "required")
-      throw new Error(`There is no ${why} here, and WEIR_KAFKA=required says that Kafka must be tried. Install it.`);
-    console.log(`skipped: ${file}, because there is no ${why} here`);
-    return undefined;
-  }
-  if (!existsSync(jars)) fetchJars(jars);
-  return jars;
+  const why = existsSync(jars) ? missing("java") : (missing("java", "mvn") ?? fetchJars(jars));
+  if (why === undefined) return jars;
+  if (process.env.WEIR_KAFKA === "required")
+    throw new Error(`Kafka cannot be tried here: ${why}. WEIR_KAFKA=required says that it must be.`);
+  console.log(`skipped: ${file}, because ${why}`);
+  return undefined;
 }
 
-function fetchJars(jars: string): void {
-  const folder = mkdtempSync(join(tmpdir(), "weir-jars-"));
-  writeFileSync(join(folder, "pom.xml"), POM);
-  const goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", `-DoutputDirectory=${folder}/jars`];
-  const done = Bun.spawnSync(["mvn", "-q", "-B", ...goal], { cwd: folder });
-  if (!done.success) throw new Error(`Cannot fetch Kafka: ${done.stdout}${done.stderr}`);
-  mkdirSync(join(jars, ".."), { recursive: true });
-  if (!existsSync(jars)) renameSync(join(folder, "jars"), jars);
-  rmSync(folder, { recursive: true, force: true });
+/** Which of these commands is not here, as a reason. */
+function missing(...names: readonly string[]): string | undefined {
+  const gone = names.filter((name) => Bun.which(name) === null);
+  return gone.length === 0 ? undefined : `there is no ${gone.join(" and ")} here`;
+}
+
+/** Fetches the jars by Maven, all or nothing; answers why that failed. */
+function fetchJars(jars: string): string | undefined {
+  mkdirSync(dirname(jars), { recursive: true });
+  // Beside its place: a rename does not cross disks.
+  const folder = mkdtempSync(`${jars}.fetching-`);
+  try {
+    writeFileSync(join(folder, "pom.xml"), POM);
+    const goal = ["dependency:copy-dependencies", "-DincludeScope=runtime", `-DoutputDirectory=${folder}/jars`];
+    const done = Bun.spawnSync(["mvn", "-q", "-B", ...goal], { cwd: folder });
+    if (!done.success) return `Maven could not fetch it: ${`${done.stdout}${done.stderr}`.trim().slice(0, 300)}`;
+    if (!existsSync(jars)) renameSync(join(folder, "jars"), jars);
+    return undefined;
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
 }
 
 /** A broker that answers. */

@@ -145,7 +145,6 @@ describe("the reader", () => {
   test.each([
     ["tables of its own rights only", "SELECT * FROM weir.batch", 500, "api_failed"],
     ["no state tables", "SELECT * FROM weir_state.ods__flight__v1", 500, "api_failed"],
-    ["no file", "SELECT * FROM url('http://127.0.0.1/', 'CSV')", 500, "api_failed"],
     ["no more rows than it may answer", "SELECT number FROM system.numbers LIMIT 100001", 422, "query_limit"],
     ["no more memory", "SELECT length(groupArray(number)) FROM numbers(1000000000)", 422, "query_limit"],
     ["nothing that fails on its values", "SELECT throwIf({x:UInt8} > 0)", 500, "api_failed"],
@@ -153,6 +152,13 @@ describe("the reader", () => {
     publish("limited", sql);
     const { status: answered, body } = await get(`/v1/api/limited${sql.includes("{x:") ? "?x=1" : ""}`);
     expect([answered, body.error?.code]).toEqual([status, code]);
+  });
+
+  test("reads no address, even if a definition had got through that does", async () => {
+    const api = { ...publish("limited", "SELECT 1"), sql: "SELECT * FROM url('http://127.0.0.1/', 'CSV')" };
+    served = [...served.filter((one) => one.api.id !== "limited"), { api, sources: [] }];
+    const { status, body } = await get("/v1/api/limited");
+    expect([status, body.error.code]).toEqual([500, "api_failed"]);
   });
 });
 
