@@ -22,7 +22,6 @@ import {
   type LogCopy,
   type LogFailed,
   listBackups,
-  type OffsetRange,
   type PartialBackup,
   roomFor,
   type UnreadableBackup,
@@ -120,7 +119,6 @@ function nameAt(nowMs: number): string {
 interface Cut {
   readonly objects: readonly WarehouseObject[];
   readonly log: LogCopy;
-  readonly topics: Readonly<Record<string, readonly OffsetRange[]>>;
   readonly catalog: number;
 }
 
@@ -131,10 +129,11 @@ const makeIn = Effect.fnUntraced(function* (
   const { unchanged } = yield* Catalog;
   yield* roomFor(folder, yield* bytesNow);
   yield* Effect.acquireRelease(dropCopies, () => Effect.ignore(dropCopies));
-  const { objects, log, topics, catalog } = yield* unchanged(takeCut(folder));
+  const { objects, log, catalog } = yield* unchanged(takeCut(folder));
   const tables = yield* copied(objects);
   const id = crypto.randomUUID();
   yield* runToEnd(backupStatement(objects, { folder: folder.warehouse, id }), id);
+  const { topics, ...copy } = yield* log.finish;
   const manifest: Manifest = {
     format: BACKUP_FORMAT,
     data_format: DATA_FORMAT,
@@ -142,7 +141,7 @@ const makeIn = Effect.fnUntraced(function* (
     catalog,
     topics: topics as Manifest["topics"],
     tables,
-    log: yield* log.finish,
+    log: copy,
   };
   return yield* finishBackup(folder, manifest);
 });
@@ -174,10 +173,7 @@ const takeCut = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       for (const object of withRows) yield* command("admin", fillCopy(object));
       const copy = yield* log.copy(folder.log);
-      const names = new Set(sources.all().map(({ applied }) => applied.source.topic));
-      const topics: Record<string, readonly OffsetRange[]> = {};
-      for (const name of names) topics[name] = yield* log.offsets(name);
-      return { objects, log: copy, topics, catalog: yield* catalogVersion };
+      return { objects, log: copy, catalog: yield* catalogVersion };
     }),
   );
 });

@@ -143,6 +143,8 @@ export interface CopiedLog {
   readonly bytes: number;
   /** In hex. */
   readonly sha256: string;
+  /** What it holds of each topic. */
+  readonly topics: Readonly<Record<string, readonly OffsetRange[]>>;
 }
 
 /** Where every event waits, durable and in order per partition. */

@@ -20,7 +20,14 @@ describe("copy()", () => {
         yield* log.commit({ group: "g", topic: "t", generation }, [{ partition: 0, offset: 1, metadata: "m" }]);
         const copy = yield* log.copy(join(other, "log.db"));
         yield* log.append(write(["c"]));
-        expect((yield* copy.finish).bytes).toBeGreaterThan(0);
+        const { bytes, topics } = yield* copy.finish;
+        expect(bytes).toBeGreaterThan(0);
+        expect(topics).toEqual({
+          t: [
+            { partition: 0, earliest: 0, latest: 2 },
+            { partition: 1, earliest: 0, latest: 0 },
+          ],
+        });
         yield* log.append(write(["later"]));
       }),
     );

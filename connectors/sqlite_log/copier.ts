@@ -10,6 +10,7 @@
  */
 import { Database } from "bun:sqlite";
 import { statSync } from "node:fs";
+import type { CopiedLog, OffsetRange } from "../log.ts";
 import { sha256Of } from "../sha256.ts";
 import { failureOf, openForWriting } from "./file.ts";
 import type { CopyNotice } from "./protocol.ts";
@@ -21,8 +22,8 @@ const BLOBS_MAX = 16;
 
 self.onmessage = ({ data: { file, to } }: MessageEvent<{ file: string; to: string }>) => {
   try {
-    copy(file, to);
-    say({ kind: "copied", bytes: statSync(to).size, sha256: sha256Of(to) });
+    const topics = copy(file, to);
+    say({ kind: "copied", copied: { bytes: statSync(to).size, sha256: sha256Of(to), topics } });
   } catch (error) {
     say({ kind: "failed", failure: failureOf(error, "copy the log") });
   }
@@ -30,7 +31,7 @@ self.onmessage = ({ data: { file, to } }: MessageEvent<{ file: string; to: strin
 
 const say = (notice: CopyNotice) => self.postMessage(notice);
 
-function copy(file: string, to: string): void {
+function copy(file: string, to: string): CopiedLog["topics"] {
   // With the tables, the page size and the version of every log.
   openForWriting({ file: to }).close(true);
   const db = new Database(file, { readwrite: true });
@@ -52,7 +53,19 @@ function copy(file: string, to: string): void {
   // The last connection to it: what the copy wrote beside the file moves into it. A file that is gone must not be made anew, empty.
   const whole = new Database(to, { readwrite: true });
   whole.run("PRAGMA wal_checkpoint(TRUNCATE)");
+  const topics = topicsIn(whole);
   whole.close(true);
+  return topics;
+}
+
+/** What the copy holds: the writer may have been further than what it had told when the copy began. */
+function topicsIn(db: Database): CopiedLog["topics"] {
+  const partitions = db.query<{ topic: string } & OffsetRange, []>(
+    `SELECT topic.name AS topic, partition.number AS partition, earliest, latest
+     FROM partition JOIN topic ON topic.id = partition.topic_id ORDER BY topic.name, partition.number`,
+  );
+  const byTopic = Map.groupBy(partitions.all(), ({ topic }) => topic);
+  return Object.fromEntries([...byTopic].map(([topic, all]) => [topic, all.map(({ topic: _, ...range }) => range)]));
 }
 
 /** Nearly all of a log. In pieces, because a Worker ends only between two statements. */

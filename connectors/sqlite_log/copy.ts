@@ -31,7 +31,7 @@ export const copyLog = Effect.fnUntraced(function* (
   };
   worker.onmessage = ({ data }: MessageEvent<CopyNotice>) => {
     if (data.kind === "begun") Deferred.doneUnsafe(begun, Effect.void);
-    if (data.kind === "copied") Deferred.doneUnsafe(copied, Effect.succeed({ bytes: data.bytes, sha256: data.sha256 }));
+    if (data.kind === "copied") Deferred.doneUnsafe(copied, Effect.succeed(data.copied));
     if (data.kind === "failed") fail(new LogFailed(data.failure));
   };
   worker.onerror = ({ message }: ErrorEvent) =>

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { Appended, LogFailed, Retention } from "../log.ts";
+import type { Appended, CopiedLog, LogFailed, Retention } from "../log.ts";
 import type { PackedRun } from "../records.ts";
 
 /** What the layer is told; every bound has its default in `layer.ts`. */
@@ -138,7 +138,7 @@ export interface ReaderCalls {
 /** What the copying Worker says, in this order. */
 export type CopyNotice =
   | { readonly kind: "begun" }
-  | { readonly kind: "copied"; readonly bytes: number; readonly sha256: string }
+  | { readonly kind: "copied"; readonly copied: CopiedLog }
   | { readonly kind: "failed"; readonly failure: Failure };
 
 /** Partitions whose oldest records were removed: `[key, earliest]` each. */
