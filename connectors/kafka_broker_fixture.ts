@@ -3,7 +3,8 @@
  *
  *   kafkaFor(file) ──▶ jars, fetched once ──▶ startBroker ──▶ address · stop
  *
- * Without Java or Maven the tests say that they are skipped; WEIR_KAFKA=required makes that a failure.
+ * Tried when WEIR_KAFKA is set, while nothing can be run on Kafka yet; otherwise, and without Java or Maven, the tests say
+ * that they are skipped. WEIR_KAFKA=required makes that a failure.
  *
  * @module
  */
@@ -24,7 +25,12 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
 /** The folder of the broker's jars; undefined if there can be none, which is said once for the file that asks. */
 export function kafkaFor(file: string): string | undefined {
   const jars = process.env.WEIR_KAFKA_JARS ?? join(homedir(), ".cache", "weir", `kafka-${VERSION}`);
-  const why = existsSync(jars) ? missing("java") : (missing("java", "mvn") ?? fetchJars(jars));
+  const why =
+    (process.env.WEIR_KAFKA ?? "") === ""
+      ? "WEIR_KAFKA is not set"
+      : existsSync(jars)
+        ? missing("java")
+        : (missing("java", "mvn") ?? fetchJars(jars));
   if (why === undefined) return jars;
   if (process.env.WEIR_KAFKA === "required")
     throw new Error(`Kafka cannot be tried here: ${why}. WEIR_KAFKA=required says that it must be.`);

@@ -292,8 +292,11 @@ const unavailable = new LogFailed({ reason: "unavailable", message: "dead", retr
 /** Parts that fail before or after they did it, one time in four each. */
 function unluckyParts(door: Door, random: () => number) {
   const { log, warehouse, sources } = door;
+  // The first one always: some seeds are lucky all the way.
+  let isFirst = true;
   const unlucky = <A, E>(effect: Effect.Effect<A, E>, failure: E): Effect.Effect<A, E> => {
-    const dice = random();
+    const dice = isFirst ? 0.3 : random();
+    isFirst = false;
     if (dice < 0.2) return Effect.fail(failure);
     return dice < 0.4 ? Effect.andThen(effect, Effect.fail(failure)) : effect;
   };
