@@ -3,6 +3,7 @@
  *
  *   web/ingest ──▶ Log ──▶ actors ──▶ Warehouse ◀── web/sql
  *                   │                     │
+ *        sqlite_log/ · kafka_log/    clickhouse/ (embedded or CLICKHOUSE_URL)
  *
  * @module
  */
