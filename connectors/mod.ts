@@ -13,6 +13,7 @@ export { type ClickHouseConnection, ClickHouseUrlInvalid, externalConnection } f
 export { type EmbeddedClickHouse, type EmbeddedOptions, embeddedClickHouse } from "./clickhouse/embedded.ts";
 export { ClickHouseStartFailed } from "./clickhouse/start_failed.ts";
 export { checkDataDirectory, DATA_FORMAT, DataDirectoryRefused, stampDataDirectory } from "./data_directory.ts";
+export { type KafkaLogOptions, kafkaLog } from "./kafka_log/mod.ts";
 export * from "./log.ts";
 export * from "./murmur2.ts";
 export * from "./records.ts";

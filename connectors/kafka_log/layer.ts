@@ -53,7 +53,7 @@ interface KafkaLogParts {
 }
 
 const openKafkaLog = Effect.fn("openKafkaLog")(function* (options: KafkaLogOptions) {
-  const clients = new Clients(options);
+  const clients = yield* Effect.try({ try: () => new Clients(options), catch: unreadable });
   const cluster = yield* Effect.acquireRelease(
     attempt("connect", () => clients.cluster()),
     (open) => closed(() => open.disconnect()),
@@ -71,6 +71,10 @@ const openKafkaLog = Effect.fn("openKafkaLog")(function* (options: KafkaLogOptio
   yield* Effect.addFinalizer(() => closed(() => Promise.all([reads.close(), groups.close(), appends.close()])));
   return { cluster, topics, appends, reads, groups } satisfies KafkaLogParts;
 });
+
+/** The only thing that can fail before anything is connected. */
+const unreadable = (error: unknown) =>
+  invalid(`Cannot read the file of authorities: ${error instanceof Error ? error.message : String(error)}.`, error);
 
 function attempt<A>(doing: string, call: () => Promise<A>, topic?: string): Effect.Effect<A, LogFailed> {
   return Effect.tryPromise({ try: call, catch: (error) => failureOf(error, { doing, topic }) });

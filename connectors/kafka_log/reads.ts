@@ -136,6 +136,7 @@ export class Reads {
       const partition = found.get(keyOf(at));
       const answer = partition === undefined ? unavailable("Kafka left out a partition") : this.#answer(at, partition);
       if (answer === "out of range") void this.#gap(waiting);
+      else if (answer === "unknown") done(await this.#catalog.unknownTo(at.topic), undefined);
       else if (answer instanceof LogFailed) done(answer, undefined);
       else if (answer.next > at.offset) done(undefined, answer);
       // A batch that was cut off comes whole when its read is the first of a fetch.
@@ -145,12 +146,12 @@ export class Reads {
     return again.filter(({ stopped }) => !stopped);
   }
 
-  #answer(at: ReadAt, { error, aborted, records }: FetchedPartition): Records | LogFailed | "out of range" {
+  #answer(at: ReadAt, { error, aborted, records }: FetchedPartition): Records | LogFailed | "out of range" | "unknown" {
     const { topic, partition } = at;
     if (error === "OFFSET_OUT_OF_RANGE") return "out of range";
+    if (error === "UNKNOWN_TOPIC_OR_PARTITION") return "unknown";
     if (error !== undefined) {
       this.#catalog.stale();
-      if (error === "UNKNOWN_TOPIC_OR_PARTITION") return unknownTopic(topic);
       return unavailable(`Kafka could not read '${topic}'/${partition} (${error})`);
     }
     try {
