@@ -9,7 +9,8 @@
  * @module
  */
 import type Cluster from "kafkajs/src/cluster/index.js";
-import type { Commit, CommitAnswer } from "../log.ts";
+import type { Commit, CommitAnswer, Member as LogMember } from "../log.ts";
+import { decodeShare, decodeSubscription } from "./assignment.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Clients } from "./client.ts";
 import { unavailable } from "./failures.ts";
@@ -37,7 +38,7 @@ export class Groups {
   }
 
   /** Adds a member, which takes part from now on. */
-  join(of: { readonly group: string; readonly topic: string }, events: Member["events"]): Member {
+  join(of: Pick<Member, "group" | "topic" | "exclusive">, events: Member["events"]): Member {
     const member = new Member(of, { clients: this.#clients, catalog: this.#catalog, events });
     this.#members.add(member);
     member.start();
@@ -84,6 +85,18 @@ export class Groups {
       .map(({ partition, offset, metadata }) => ({ partition, offset: Number(offset), metadata: metadata ?? "" }))
       .filter(({ offset }) => offset >= 0)
       .sort((a, b) => a.partition - b.partition);
+  }
+
+  /** The members of a group, as its coordinator knows them. */
+  async members(of: { readonly group: string; readonly topic: string }): Promise<readonly LogMember[]> {
+    const coordinator = await this.#cluster.findGroupCoordinator({ groupId: of.group });
+    const { groups } = await coordinator.describeGroups({ groupIds: [of.group] });
+    return groups.flatMap(({ members }) =>
+      members.map(({ memberMetadata, memberAssignment }) => ({
+        name: decodeSubscription(memberMetadata).name,
+        partitions: decodeShare(of.topic, memberAssignment),
+      })),
+    );
   }
 
   #answer(member: Member | undefined, error: string | undefined): CommitAnswer["error"] {

@@ -49,6 +49,11 @@ declare module "kafkajs/src/cluster/index.js" {
       groupAssignment: readonly { memberId: string; memberAssignment: Buffer }[];
     }): Promise<{ memberAssignment: Buffer }>;
     heartbeat(ask: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
+    describeGroups(ask: { groupIds: readonly string[] }): Promise<{
+      groups: readonly {
+        members: readonly { memberId: string; memberMetadata: Buffer; memberAssignment: Buffer }[];
+      }[];
+    }>;
     leaveGroup(ask: { groupId: string; memberId: string }): Promise<unknown>;
     offsetFetch(ask: {
       groupId: string;

@@ -91,6 +91,7 @@ function closed(close: () => Promise<unknown>): Effect.Effect<void> {
 
 function serviceOf({ topics, appends, reads, groups }: KafkaLogParts): Log["Service"] {
   return {
+    isShared: true,
     createTopic: (topic) => attempt("create a topic", () => topics.create(topic), topic.name),
     alterTopic: (topic) => attempt("alter a topic", () => topics.alter(topic), topic.name),
     deleteTopic: (name) => attempt("delete a topic", () => topics.delete(name), name),
@@ -98,7 +99,8 @@ function serviceOf({ topics, appends, reads, groups }: KafkaLogParts): Log["Serv
     offsets: (topic) => attempt("read offsets", () => topics.offsets(topic), topic),
     append: (writes, once) => append(appends, writes, once),
     read: (at) => read(reads, at),
-    join: (group, topic) => joinGroup(groups, group, topic),
+    join: (group, topic, { exclusive = false } = {}) => joinGroup(groups, { group, topic, exclusive }),
+    members: (of) => attempt("list a group's members", () => groups.members(of), of.topic),
     commit: (of, commits) => commit(groups, of, commits),
     committed: (of) => attempt("read committed offsets", () => groups.committed(of), of.topic),
     diskBytes: Effect.succeed(undefined),
@@ -133,16 +135,20 @@ function read(reads: Reads, at: ReadAt) {
   });
 }
 
-const joinGroup = Effect.fn("joinGroup")(function* (groups: Groups, group: string, topic: string) {
-  yield* attempt("join a group", () => groups.find(topic), topic);
+const joinGroup = Effect.fn("joinGroup")(function* (
+  groups: Groups,
+  of: { readonly group: string; readonly topic: string; readonly exclusive: boolean },
+) {
+  yield* attempt("join a group", () => groups.find(of.topic), of.topic);
   const events = yield* Queue.unbounded<MembershipEvent>();
   const member = yield* Effect.acquireRelease(
-    Effect.sync(() => groups.join({ group, topic }, events)),
+    Effect.sync(() => groups.join(of, events)),
     (joined) => closed(() => groups.leave(joined)),
   );
   const membership: Membership = {
     events,
     released: (partitions) => Effect.sync(() => member.released(partitions)),
+    heldUntilMs: () => member.heldUntilMs(),
   };
   return membership;
 });

@@ -91,6 +91,8 @@ export class FakeLog {
       commit: (of, commits) =>
         call(() => Effect.sync(() => this.#commit(machine, { generation: of.generation, commits }))),
       committed: () => call(() => Effect.sync(() => [...this.commits.values()])),
+      isShared: false,
+      members: () => Effect.succeed([]),
       diskBytes: Effect.succeed(undefined),
       copy: () => Effect.die("the simulation makes no backups"),
     };
@@ -167,7 +169,7 @@ export class FakeLog {
         Effect.sync(() => {
           member.revoking = false;
         });
-      return { events, released };
+      return { events, released, heldUntilMs: () => Number.POSITIVE_INFINITY };
     });
   }
 
