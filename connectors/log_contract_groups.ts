@@ -111,6 +111,8 @@ export function groupChecks(check: Check): void {
       );
       expect(second).toBe(Number.NEGATIVE_INFINITY);
       expect(yield* Queue.size(holder.events)).toBe(0);
+      yield* log.alterTopic({ name: topic, partitions: 3, retention: {} });
+      expect(yield* Queue.take(holder.events)).toMatchObject({ kind: "assigned", partitions: [0, 1, 2] });
       yield* Scope.close(scope, Exit.void);
       const [one] = yield* Effect.raceAll([owner, later].map((member) => Effect.map(assigned(member), Array.of)));
       expect(one!.generation).toBeGreaterThan(generation);

@@ -35,7 +35,7 @@ export function partsOf(config: Config): Layer.Layer<Parts, unknown> {
       : Layer.unwrap(Effect.sync(() => clickHouseWarehouse(externalConnection(clickHouseUrl))));
   const outside = Layer.mergeAll(warehouse, logOf(config));
   const backups = clickHouseUrl === undefined ? { dir: backupsDir } : {};
-  return platformLayer({ chunkRows: backfillRows, backups }).pipe(
+  return platformLayer({ chunkRows: backfillRows, lands: config.role !== "gateway", backups }).pipe(
     Layer.provideMerge(outside),
     Layer.provide(stderrLogger),
   );

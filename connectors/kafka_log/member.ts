@@ -186,10 +186,10 @@ export class Member {
   /** Says what is owned now; who kept its partitions through a rebalance hears only what has changed. */
   #tell(before: readonly number[]): void {
     const { generation, partitions } = this;
-    const kept = new Set(before);
-    if (before.length === partitions.length && partitions.every((partition) => kept.has(partition))) return;
-    if (before.length > 0) Queue.offerUnsafe(this.events, { kind: "revoked", generation, partitions: before });
-    if (partitions.length > 0) Queue.offerUnsafe(this.events, { kind: "assigned", generation, partitions });
+    const gone = before.filter((partition) => !partitions.includes(partition));
+    if (gone.length > 0) Queue.offerUnsafe(this.events, { kind: "revoked", generation, partitions: gone });
+    const isNew = gone.length > 0 || partitions.length > before.length;
+    if (isNew && partitions.length > 0) Queue.offerUnsafe(this.events, { kind: "assigned", generation, partitions });
   }
 
   async #shareOut(members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[]) {

@@ -152,8 +152,18 @@ export class Groups {
     if (group.owner !== undefined) {
       const asItShouldBe =
         group.owner === chosen && group.topicId === topic?.info.id && group.partitions.length === count;
-      if (!asItShouldBe) this.#revoke(group, group.owner);
+      const onlyGrew = group.owner === chosen && chosen.exclusive && group.topicId === topic?.info.id;
+      if (onlyGrew) this.#give(group, topic.partitions.length);
+      else if (!asItShouldBe) this.#revoke(group, group.owner);
     } else if (chosen !== undefined && topic !== undefined) this.#take(group, chosen, topic.info.id);
+  }
+
+  /** The one that holds everything holds added partitions as well. */
+  #give(group: Group, count: number): void {
+    if (group.partitions.length === count) return;
+    group.partitions = Array.from({ length: count }, (_, partition) => partition);
+    const { generation, partitions } = group;
+    Queue.offerUnsafe(group.owner!.events, { kind: "assigned", generation, partitions });
   }
 
   #revoke(group: Group, owner: Member): void {

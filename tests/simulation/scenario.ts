@@ -130,6 +130,7 @@ class Cluster {
       visible: new Visible(),
       suspend: () => Effect.die("there are no views here"),
       targetAt: () => Effect.succeed(TARGET),
+      isCurrent: Effect.succeed(true),
       drained: Effect.void,
     });
     const program = Effect.scoped(
