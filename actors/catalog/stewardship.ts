@@ -13,15 +13,19 @@ import type { Holdable } from "../hold.ts";
 /** What whoever changes the catalog holds. */
 export const CATALOG: Holdable = { group: "weir.catalog", topic: "weir.control", name: "the catalog" };
 
+/** How often is looked for a topic that another process makes just now. */
+const LOOK_MS = 50;
+
 /** Makes sure that the control topic is there; several processes may start at once. */
 export const ensureControlTopic: Effect.Effect<void, LogFailed, Log> = Effect.gen(function* () {
   const log = yield* Log;
-  if ((yield* log.topics).some(({ name }) => name === CATALOG.topic)) return;
+  const isThere = Effect.map(log.topics, (topics) => topics.some(({ name }) => name === CATALOG.topic));
+  if (yield* isThere) return;
   const made = Effect.asVoid(log.createTopic({ name: CATALOG.topic, partitions: 1, retention: {} }));
   yield* Effect.catchIf(
     made,
     ({ reason }) => reason === "topic exists",
-    () => Effect.void,
+    () => Effect.repeat(Effect.delay(isThere, LOOK_MS), { until: (is) => is }),
   );
 });
 
