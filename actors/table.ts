@@ -12,11 +12,11 @@
  */
 import {
   type Commit,
-  crcOf,
   Log,
   LogFailed,
   type Membership,
   type Records,
+  recordCrc,
   type Warehouse,
   type WarehouseFailed,
 } from "@weir/connectors";
@@ -247,7 +247,7 @@ const recordAt = Effect.fnUntraced(function* (at: {
   return {
     offset: records.offsets[0],
     timestampMs: records.timestamps[0],
-    crc: crcOf(records, { start: 0, end: 1 }, 0),
+    crc: recordCrc(records, 0),
   };
 });
 

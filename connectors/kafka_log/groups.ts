@@ -47,7 +47,7 @@ export class Groups {
 
   async leave(member: Member): Promise<void> {
     this.#members.delete(member);
-    await member.leave();
+    await member.leave(this.#cluster);
   }
 
   /** Leaves every group. */

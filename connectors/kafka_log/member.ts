@@ -28,7 +28,7 @@ import {
 import type { Catalog } from "./catalog.ts";
 import type { Clients } from "./client.ts";
 import { typeOf, unavailable } from "./failures.ts";
-import { askCommit } from "./wire.ts";
+import { askCommit, askJoin } from "./wire.ts";
 
 const HEARTBEAT_MS = 500;
 /** A member that is silent for so long has lost its partitions. */
@@ -115,15 +115,18 @@ export class Member {
     if (this.#unreleased.size === 0) this.#wake.resolve();
   }
 
-  /** Leaves the group, so that the others need not wait for the session to end. */
-  async leave(): Promise<void> {
+  /** Leaves the group, so that the others need not wait for the session to end; by another connection, where nothing waits. */
+  async leave(cluster: Cluster): Promise<void> {
     this.#left = true;
     this.generation = -1;
     Queue.shutdownUnsafe(this.events);
     this.#wake.resolve();
-    const goodbye = this.#coordinator?.leaveGroup({ groupId: this.group, memberId: this.#memberId });
+    const [groupId, memberId] = [this.group, this.#memberId];
+    const goodbye =
+      memberId !== "" &&
+      cluster.findGroupCoordinator({ groupId }).then((broker) => broker.leaveGroup({ groupId, memberId }));
     // if the goodbye is lost, the session ends by itself
-    await Promise.race([goodbye?.catch(() => {}), Bun.sleep(LEAVE_MS_MAX)]);
+    if (goodbye) await Promise.race([goodbye.catch(() => {}), Bun.sleep(LEAVE_MS_MAX)]);
     await this.#cluster?.disconnect();
     await this.#running;
     await this.#cluster?.disconnect(); // if it was only being opened
@@ -162,12 +165,15 @@ export class Member {
   async #join(): Promise<void> {
     const broker = await this.#findCoordinator();
     const claim: Claim = this.exclusive ? (this.partitions.length > 0 ? "kept" : "all") : "share";
-    const joined = await broker.joinGroup({
-      ...{ groupId: this.group, memberId: this.#memberId },
-      ...{ sessionTimeout: SESSION_MS, rebalanceTimeout: REBALANCE_MS },
-      groupProtocols: [{ name: PROTOCOL, metadata: subscription(this.topic, { name: NAME, claim }) }],
+    const joined = await askJoin(broker, {
+      ...{ group: this.group, memberId: this.#memberId, sessionMs: SESSION_MS, rebalanceMs: REBALANCE_MS },
+      protocol: { name: PROTOCOL, metadata: subscription(this.topic, { name: NAME, claim }) },
     });
-    const { generationId, memberId } = joined;
+    if (typeof joined === "string") {
+      this.#memberId = joined;
+      return this.#join();
+    }
+    const { generation: generationId, memberId } = joined;
     this.#memberId = memberId;
     this.#isLeader = joined.leaderId === memberId;
     const shares = this.#isLeader ? await this.#shareOut(joined.members) : [];

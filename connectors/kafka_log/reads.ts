@@ -13,12 +13,12 @@
  */
 import type Cluster from "kafkajs/src/cluster/index.js";
 import { LogFailed, OffsetGap, type OffsetRange, type ReadAt } from "../log.ts";
-import { openRecords, type Records } from "../records.ts";
+import type { Records } from "../records.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
 import type { Clients } from "./client.ts";
 import { CodecUnknown, decompress } from "./compression.ts";
 import { failureOf, invalid, unavailable, unknownTopic } from "./failures.ts";
-import { BatchDamaged, type Taken, takeRecords } from "./record_batch.ts";
+import { BatchDamaged, takeRecords } from "./record_batch.ts";
 import { askFetch, type FetchedPartition } from "./wire.ts";
 
 type ReadDone = (failure: LogFailed | OffsetGap | undefined, records: Records | undefined) => void;
@@ -155,7 +155,7 @@ export class Reads {
       return unavailable(`Kafka could not read '${topic}'/${partition} (${error})`);
     }
     try {
-      return opened(at, takeRecords(records, { ...at, aborted, decompress }));
+      return takeRecords(records, { ...at, aborted, decompress });
     } catch (cause) {
       if (cause instanceof CodecUnknown)
         return invalid(`Cannot read '${topic}'/${partition} at ${at.offset}: ${cause.message}.`, cause);
@@ -204,10 +204,6 @@ async function askOf(lane: Lane, leader: number, taken: readonly Waiting[]): Pro
     waitMs: Math.max(0, Math.min(POLL_MS_MAX, deadlineMs - Date.now())),
     bytesMax: Math.min(FETCH_BYTES_MAX, bytes),
   });
-}
-
-function opened({ topic, partition }: ReadAt, { bytes, runs, next }: Taken): Records {
-  return openRecords({ topic, partition, next }, bytes, runs);
 }
 
 function keyOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
