@@ -11,6 +11,7 @@ export * from "./backup_folder.ts";
 export { clickHouseWarehouse } from "./clickhouse/client.ts";
 export { type ClickHouseConnection, ClickHouseUrlInvalid, externalConnection } from "./clickhouse/connection.ts";
 export { type EmbeddedClickHouse, type EmbeddedOptions, embeddedClickHouse } from "./clickhouse/embedded.ts";
+export { ClickHouseUnfit, externalClickHouse } from "./clickhouse/external.ts";
 export { ClickHouseStartFailed } from "./clickhouse/start_failed.ts";
 export { checkDataDirectory, DATA_FORMAT, DataDirectoryRefused, stampDataDirectory } from "./data_directory.ts";
 export { type KafkaLogOptions, kafkaLog } from "./kafka_log/mod.ts";

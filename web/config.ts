@@ -109,6 +109,10 @@ const NAMES: Readonly<Record<keyof Config, string>> = {
 /** What is not repeated in a message; an address may hold a password. */
 const SECRET: ReadonlySet<keyof Config> = new Set(["clickHouseUrl", "kafkaPassword"] as const);
 
+/** A cluster is more than one address: what it would need is not there, so it is not ignored either. */
+const CLUSTER =
+  "Cannot use CLICKHOUSE_CLUSTER: Weir writes to one ClickHouse server, replicas and shards are not supported. Leave it out, and set CLICKHOUSE_URL.";
+
 /** Reads the configuration; throws ConfigInvalid naming the variable and the flag. */
 export function readConfig(flags: Flags, env: Readonly<Record<string, string | undefined>> = process.env): Config {
   const set = (flag: string | undefined, variable: string | undefined) =>
@@ -130,6 +134,7 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
     fsyncDelayMs: set(flags.fsyncDelayMs, env.WEIR_FSYNC_DELAY_MS),
     backfillRows: set(flags.backfillRows, env.WEIR_BACKFILL_ROWS),
   };
+  if (set(undefined, env.CLICKHOUSE_CLUSTER) !== undefined) throw new ConfigInvalid(CLUSTER);
   const result = configSchema.safeParse(said);
   if (result.success) {
     const missing = missingBeside(result.data);

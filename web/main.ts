@@ -8,7 +8,7 @@
  */
 import { join } from "node:path";
 import { platformLayer } from "@weir/actors";
-import { clickHouseWarehouse, embeddedClickHouse, externalConnection, kafkaLog, sqliteLog } from "@weir/connectors";
+import { clickHouseWarehouse, embeddedClickHouse, externalClickHouse, kafkaLog, sqliteLog } from "@weir/connectors";
 import { Effect, Layer } from "effect";
 import { run } from "./command/mod.ts";
 import type { EngineOn } from "./command/restore.ts";
@@ -29,10 +29,7 @@ const engineOn: EngineOn = (at) =>
 /** Everything behind the door, as configured. */
 export function partsOf(config: Config): Layer.Layer<Parts, unknown> {
   const { dataDir, backupsDir = join(dataDir, "backups"), clickHouseUrl, backfillRows } = config;
-  const warehouse =
-    clickHouseUrl === undefined
-      ? engineOn({ dataDir, backupsDir })
-      : Layer.unwrap(Effect.sync(() => clickHouseWarehouse(externalConnection(clickHouseUrl))));
+  const warehouse = clickHouseUrl === undefined ? engineOn({ dataDir, backupsDir }) : externalClickHouse(clickHouseUrl);
   const outside = Layer.mergeAll(warehouse, logOf(config));
   const backups = clickHouseUrl === undefined ? { dir: backupsDir } : {};
   return platformLayer({ chunkRows: backfillRows, lands: config.role !== "gateway", backups }).pipe(
