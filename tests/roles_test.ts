@@ -7,7 +7,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { kafkaFor, startBroker, type TestBroker } from "@weir/connectors/kafka_broker_fixture";
+import { kafkaFor, startBroker, type TestBroker } from "@weir/connectors/testing";
 import { type DoorProcess, startProcess, temporaryFolder, until } from "./door_process.ts";
 import { type Engine, openEngine } from "./engine.ts";
 import { Producer, SOURCE, stored } from "./faults/producer.ts";

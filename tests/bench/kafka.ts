@@ -12,7 +12,7 @@
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { kafkaLog, Log, partitionOf, RecordWriter } from "@weir/connectors";
-import { kafkaFor, startBroker, type TestBroker } from "@weir/connectors/kafka_broker_fixture";
+import { kafkaFor, startBroker, type TestBroker } from "@weir/connectors/testing";
 import { projectDir } from "@weir/flights";
 import { Effect } from "effect";
 import { type DoorProcess, startProcess, until } from "../door_process.ts";
