@@ -8,7 +8,7 @@
  *
  * @module
  */
-import type Cluster from "kafkajs/src/cluster/index.js";
+import type { Broker, default as Cluster } from "kafkajs/src/cluster/index.js";
 import type { Commit, CommitAnswer, Member as LogMember } from "../log.ts";
 import { decodeShare, decodeSubscription } from "./assignment.ts";
 import type { Catalog } from "./catalog.ts";
@@ -25,6 +25,8 @@ export class Groups {
   readonly #catalog: Catalog;
   readonly #cluster: Cluster;
   readonly #members = new Set<Member>();
+  /** By group; forgotten when one does not answer. */
+  readonly #coordinators = new Map<string, Broker>();
 
   constructor(parts: { readonly clients: Clients; readonly catalog: Catalog; readonly cluster: Cluster }) {
     this.#clients = parts.clients;
@@ -78,8 +80,9 @@ export class Groups {
     const { group: groupId, topic } = of;
     const { leaders } = await this.#catalog.topic(topic);
     const partitions = leaders.map((_, partition) => ({ partition }));
-    const coordinator = await this.#cluster.findGroupCoordinator({ groupId });
-    const { responses } = await coordinator.offsetFetch({ groupId, topics: [{ topic, partitions }] });
+    const { responses } = await this.#ask(groupId, (coordinator) =>
+      coordinator.offsetFetch({ groupId, topics: [{ topic, partitions }] }),
+    );
     return responses
       .flatMap((response) => response.partitions)
       .map(({ partition, offset, metadata }) => ({ partition, offset: Number(offset), metadata: metadata ?? "" }))
@@ -89,14 +92,24 @@ export class Groups {
 
   /** The members of a group, as its coordinator knows them. */
   async members(of: { readonly group: string; readonly topic: string }): Promise<readonly LogMember[]> {
-    const coordinator = await this.#cluster.findGroupCoordinator({ groupId: of.group });
-    const { groups } = await coordinator.describeGroups({ groupIds: [of.group] });
+    const { groups } = await this.#ask(of.group, (coordinator) => coordinator.describeGroups({ groupIds: [of.group] }));
     return groups.flatMap(({ members }) =>
       members.map(({ memberMetadata, memberAssignment }) => ({
         name: decodeSubscription(memberMetadata).name,
         partitions: decodeShare(of.topic, memberAssignment),
       })),
     );
+  }
+
+  async #ask<A>(groupId: string, call: (coordinator: Broker) => Promise<A>): Promise<A> {
+    const known = this.#coordinators.get(groupId) ?? (await this.#cluster.findGroupCoordinator({ groupId }));
+    this.#coordinators.set(groupId, known);
+    try {
+      return await call(known);
+    } catch (error) {
+      this.#coordinators.delete(groupId);
+      throw error;
+    }
   }
 
   #answer(member: Member | undefined, error: string | undefined): CommitAnswer["error"] {
