@@ -26,13 +26,14 @@ const PROJECTION: Projection = {
   source: { unknown: "reject" },
   insert: ({ table, deadlineMs }) => `INSERT INTO ${table} BEFORE ${deadlineMs}`,
   probe: () => "PROBE",
-  companions: () => ({ partition: "_p", offset: "_o", time: "_t" }),
+  companions: () => ({ partition: "_p", offset: "_o", time: "_t", op: "_op" }),
   scanner: {
     scan: (bytes, start, end) => Buffer.from(bytes.subarray(start, end)).includes("fast"),
     keyStart: -1,
     keyEnd: -1,
   },
   judge: (text) => (text.includes("bad") ? { ok: false, column: "n", reason: "is bad" } : { ok: true, key: undefined }),
+  decoder: undefined,
   normalise: (text) => text.replace("unknown", "_rest"),
 };
 const TARGET: Target = {

@@ -33,12 +33,13 @@ export const PROJECTION: Projection = {
   source: { unknown: "reject" },
   insert: (to) => JSON.stringify({ deadlineMs: to.deadlineMs, epoch: to.epoch }),
   probe: () => JSON.stringify({ probe: true }),
-  companions: () => ({ partition: "_partition", offset: "_offset", time: "_time" }),
+  companions: () => ({ partition: "_partition", offset: "_offset", time: "_time", op: "_op" }),
   scanner: { scan: () => false, keyStart: -1, keyEnd: -1 },
   judge: (text) =>
     text.includes('"bad"') || !text.startsWith("{")
       ? { ok: false, column: "kind", reason: "bad" }
       : { ok: true, key: undefined },
+  decoder: undefined,
   normalise: (text) => text,
 };
 
