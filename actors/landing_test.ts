@@ -23,7 +23,7 @@ const UNASKED = Effect.die("landing asked the ledger");
 
 const PROJECTION: Projection = {
   settings: { date_time_input_format: "basic" },
-  source: { unknown: "reject" },
+  source: { unknown: "reject", format: { kind: "json" }, drift: "quarantine" },
   insert: ({ table, deadlineMs }) => `INSERT INTO ${table} BEFORE ${deadlineMs}`,
   probe: () => "PROBE",
   companions: () => ({ partition: "_p", offset: "_o", time: "_t", op: "_op" }),
@@ -213,7 +213,7 @@ describe("land(): whole batches", () => {
   });
 
   test("inserts records of a source that keeps unknown fields as they are normalised", async () => {
-    const target = { ...TARGET, projection: { ...PROJECTION, source: { unknown: "keep" } } } as Target;
+    const target = { ...TARGET, projection: { ...PROJECTION, source: { ...PROJECTION.source, unknown: "keep" } } } as Target;
     const { inserts } = await run(landed(batchOf(['{"unknown":1}']), { target }));
     expect(Buffer.concat([...inserts[0].body]).toString()).toContain('"_rest":1}');
   });

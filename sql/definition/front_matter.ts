@@ -163,6 +163,8 @@ function explain(
       return { problem: cannot(`${written} is too large`), hint: `Write ${issue.maximum} or less.` };
     case "invalid_type":
       return { problem: cannot(`${written} is not ${KINDS[issue.expected] ?? issue.expected}`), hint: about || FORM };
+    case "invalid_key":
+      return { problem: cannot("its name is not allowed"), hint: `${issue.issues[0].message}.` };
     default:
       // The schema's own words: what it wants to see.
       return { problem: cannot(`${written} is not allowed`), hint: `${issue.message}.` };

@@ -23,16 +23,17 @@ const INT = { min: -(2n ** 31n), max: 2n ** 31n - 1n } as const;
 export function avroDecoder(schemas: string | ReadonlyMap<number, string>): Decode {
   if (typeof schemas === "string") {
     const type = readAvroSchema(schemas);
-    return (value) => ({ kind: "row", text: recordText(type, new ByteReader(value)), op: "c" });
+    return (value) => ({ kind: "row", text: recordText(type, ByteReader.of(value, schemas.length)), op: "c" });
   }
-  const types = new Map([...schemas].map(([id, text]) => [id, readAvroSchema(text)]));
+  const types = new Map([...schemas].map(([id, text]) => [id, { type: readAvroSchema(text), chars: text.length }]));
   return (value) => {
     const id = schemaId(value);
-    const type = types.get(id);
-    if (type === undefined) {
+    const schema = types.get(id);
+    if (schema === undefined) {
       throw new Undecodable(`schema ${id} is not among the definition's (${[...types.keys()].join(", ")}): add it`);
     }
-    return { kind: "row", text: recordText(type, new ByteReader(value.subarray(HEADER_BYTES))), op: "c" };
+    const reader = ByteReader.of(value.subarray(HEADER_BYTES), schema.chars);
+    return { kind: "row", text: recordText(schema.type, reader), op: "c" };
   };
 }
 
@@ -49,7 +50,7 @@ function recordText(type: AvroType & { readonly kind: "record" }, reader: ByteRe
   const fields: string[] = [];
   for (const { name, type: of } of type.fields) {
     try {
-      fields.push(`"${name}":${valueText(of, reader, 1)}`);
+      fields.push(reader.text(`"${name}":`) + valueText(of, reader, 1));
     } catch (error) {
       if (error instanceof Undecodable) throw new Undecodable(error.message, name);
       throw error;
@@ -61,6 +62,21 @@ function recordText(type: AvroType & { readonly kind: "record" }, reader: ByteRe
 
 function valueText(type: AvroType, reader: ByteReader, nesting: number): string {
   reader.value(nesting);
+  switch (type.kind) {
+    case "union":
+      return valueText(chosen(type.branches, reader, "union's types"), reader, nesting);
+    case "record":
+    case "array":
+    case "map":
+      return nestedText(type, reader, nesting + 1);
+    default:
+      return reader.text(plainText(type, reader));
+  }
+}
+
+type Nested = AvroType & { readonly kind: "union" | "record" | "array" | "map" };
+
+function plainText(type: Exclude<AvroType, Nested>, reader: ByteReader): string {
   switch (type.kind) {
     case "null":
       return "null";
@@ -89,27 +105,21 @@ function valueText(type: AvroType, reader: ByteReader, nesting: number): string 
       return uuidText(plainBytes(type.plain, reader));
     case "enum":
       return JSON.stringify(chosen(type.symbols, reader, "enum's symbols"));
-    case "union":
-      return valueText(chosen(type.branches, reader, "union's types"), reader, nesting);
-    default:
-      return reader.grown(nestedText(type, reader, nesting + 1));
   }
 }
 
-function nestedText(
-  type: AvroType & { readonly kind: "array" | "map" | "record" },
-  reader: ByteReader,
-  nesting: number,
-): string {
+function nestedText(type: Exclude<Nested, { readonly kind: "union" }>, reader: ByteReader, nesting: number): string {
   if (type.kind === "record") {
-    const fields = type.fields.map(({ name, type: of }) => `"${name}":${valueText(of, reader, nesting)}`);
+    const fields = type.fields.map(
+      ({ name, type: of }) => reader.text(`"${name}":`) + valueText(of, reader, nesting),
+    );
     return `{${fields.join(",")}}`;
   }
   const items: string[] = [];
   for (let left = blockCount(reader); left > 0n; left = blockCount(reader)) {
     for (; left > 0n; left--) {
       const key = type.kind === "map" ? `${JSON.stringify(utf8(plainBytes(STRING, reader), "a key"))}:` : "";
-      items.push(key + valueText(type.of, reader, nesting));
+      items.push(reader.text(key) + valueText(type.of, reader, nesting));
     }
   }
   return type.kind === "map" ? `{${items.join(",")}}` : `[${items.join(",")}]`;
@@ -119,10 +129,12 @@ const STRING: AvroType = { kind: "string" };
 
 /** Items of the block that follows; a negative count is followed by the block's bytes, which nobody needs. */
 function blockCount(reader: ByteReader): bigint {
-  const count = reader.zigzag();
-  if (count >= 0n) return count;
-  reader.zigzag();
-  return -count;
+  const said = reader.zigzag();
+  const count = said < 0n ? -said : said;
+  if (said < 0n) reader.zigzag();
+  // Also items without bytes must not come in milliards.
+  if (count > BigInt(reader.left)) throw new Undecodable(`the record has ${count} items, more than bytes`);
+  return count;
 }
 
 /** The bytes of a text, of bytes or of a fixed. */

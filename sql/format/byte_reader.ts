@@ -3,7 +3,8 @@
  *
  * Nothing is read past the end, and nothing that the bytes claim is believed
  * before it is compared with what is left of them. What a record unfolds into
- * is bounded too: a few bytes may stand for many empty values. Pure.
+ * is bounded by its own bytes and its schema: a few bytes may stand for many
+ * empty values, and a batch has many records. Pure.
  *
  * @module
  */
@@ -12,8 +13,9 @@ import { Undecodable } from "./undecodable.ts";
 /** Values of one record, and of values inside each other. */
 export const VALUES_MAX = 100_000;
 export const NESTING_MAX = 64;
-/** Characters that one record may become as JSON. */
-export const TEXT_CHARS_MAX = 16 * 2 ** 20;
+/** Characters of JSON that a record may become: some for each of its bytes, and those of its schema, whose names it repeats. */
+export const CHARS_PER_BYTE_MAX = 64;
+const CHARS_FREE = 4_096;
 /** Bytes of a 64-bit number in groups of seven bits. */
 const VARINT_BYTES_MAX = 10;
 
@@ -21,6 +23,7 @@ const VARINT_BYTES_MAX = 10;
 interface Spent {
   values: number;
   chars: number;
+  readonly charsMax: number;
 }
 
 /** Reads forward through one record, or a part of it. */
@@ -30,10 +33,16 @@ export class ByteReader {
   readonly #view: DataView;
   readonly #spent: Spent;
 
-  constructor(bytes: Uint8Array, spent: Spent = { values: 0, chars: 0 }) {
+  private constructor(bytes: Uint8Array, spent: Spent) {
     this.bytes = bytes;
     this.#spent = spent;
     this.#view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  }
+
+  /** Over a whole record, whose schema has so many characters. */
+  static of(bytes: Uint8Array, schemaChars: number): ByteReader {
+    const charsMax = CHARS_FREE + schemaChars + CHARS_PER_BYTE_MAX * bytes.length;
+    return new ByteReader(bytes, { values: 0, chars: 0, charsMax });
   }
 
   /** Bytes that are left. */
@@ -97,13 +106,11 @@ export class ByteReader {
     if (nesting > NESTING_MAX) throw new Undecodable(`the record has more than ${NESTING_MAX} values inside each other`);
   }
 
-  /** Counts text that repeats with the values against the record's bounds. */
-  grown(text: string): string {
+  /** Counts text that is written against the record's bounds. */
+  text(text: string): string {
     this.#spent.chars += text.length;
-    if (this.#spent.chars > TEXT_CHARS_MAX) {
-      throw new Undecodable(`the record would be more than ${TEXT_CHARS_MAX} characters of JSON`);
-    }
-    return text;
+    if (this.#spent.chars <= this.#spent.charsMax) return text;
+    throw new Undecodable(`the record would be more than ${this.#spent.charsMax} characters of JSON`);
   }
 
   #step(bytes: number): number {

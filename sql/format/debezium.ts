@@ -50,7 +50,7 @@ function rowOf(change: Node, { text, schema }: { text: string; schema: ConnectSc
   const op = fieldOf(change, "op")?.value ?? "";
   if (!OPS.has(op)) {
     const which = op === "" ? "it has no `op`" : `its op is '${op.slice(0, 20)}'`;
-    throw new Undecodable(`it is no change of a row: ${which}, not c, u, d or r`);
+    throw new Undecodable(`it is no change of a row (c, u, d or r): ${which}`);
   }
   const side = op === "d" ? "before" : "after";
   const row = fieldOf(change, side);

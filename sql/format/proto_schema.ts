@@ -61,7 +61,10 @@ export function readProtoSchema({ schema, message }: { schema: string; message: 
 function rootOf(schema: string): Root {
   const root = new Root();
   try {
-    const { imports = [] } = parse(schema, root, { keepCase: true });
+    const { imports } = parse(schema, root, { keepCase: true });
+    // What is in there means values of its own, by its name.
+    if (root.get("google") !== null)
+      throw new SchemaRefused("it defines something in the package google", "Import the files of google.protobuf.");
     for (const file of imports ?? []) {
       const known = common.get(file)?.nested;
       if (known === undefined) {

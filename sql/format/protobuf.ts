@@ -46,7 +46,7 @@ const NOTHING = new Uint8Array(0);
 export function protobufDecoder(format: Format & { readonly kind: "protobuf" }, unknown: UnknownFields): Decode {
   const message = readProtoSchema(format);
   return (value) => {
-    const reader = new ByteReader(value);
+    const reader = ByteReader.of(value, format.schema.length);
     if (format.isFramed) skipHeader(reader);
     return { kind: "row", text: messageText(message, reader, { nesting: 0, unknown }), op: "c" };
   };
@@ -78,7 +78,7 @@ function messageText(message: ProtoMessage, reader: ByteReader, about: About): s
   const texts: string[] = [];
   for (const [number, field] of fields) {
     try {
-      texts.push(`${JSON.stringify(field.name)}:${fieldText(field, found.get(number), about)}`);
+      texts.push(reader.text(`"${field.name}":`) + fieldText(field, found.get(number), about));
     } catch (error) {
       // The outermost message is the row, and its field the column.
       if (error instanceof Undecodable) throw new Undecodable(error.message, field.name);
@@ -93,7 +93,7 @@ function messageText(message: ProtoMessage, reader: ByteReader, about: About): s
       throw new Undecodable(`${name} has no field ${number} in the definition's schema`);
     texts.push(`"${number}":${JSON.stringify(values.map(({ reader: one }) => base64(one)))}`);
   }
-  return reader.grown(`{${texts.join(",")}}`);
+  return `{${texts.join(",")}}`;
 }
 
 /** The text of a message that stands for a value of its own; undefined: it is as its fields are. */
@@ -217,12 +217,10 @@ function valueText(type: ProtoType, { wire, reader, about }: Value): string {
   if (wire !== wireOf(type)) throw wrongWire();
   if (type.kind === "message") return messageText(type.of, reader, about);
   reader.value(about.nesting);
-  if (type.kind === "enum") {
-    const number = BigInt.asIntN(32, reader.varint());
-    const name = type.names.get(Number(number));
-    return name === undefined ? number.toString() : JSON.stringify(name);
-  }
-  return scalarText(type.name, reader);
+  if (type.kind === "scalar") return reader.text(scalarText(type.name, reader));
+  const number = BigInt.asIntN(32, reader.varint());
+  const name = type.names.get(Number(number));
+  return reader.text(name === undefined ? number.toString() : JSON.stringify(name));
 }
 
 function scalarText(name: Scalar, reader: ByteReader): string {

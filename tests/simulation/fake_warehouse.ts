@@ -30,7 +30,7 @@ const refusal = (code: number, message: string) =>
 /** What the simulated source's `conform()` is: statements as JSON, verdicts by a word in the record. */
 export const PROJECTION: Projection = {
   settings: {},
-  source: { unknown: "reject" },
+  source: { unknown: "reject", format: { kind: "json" }, drift: "quarantine" },
   insert: (to) => JSON.stringify({ deadlineMs: to.deadlineMs, epoch: to.epoch }),
   probe: () => JSON.stringify({ probe: true }),
   companions: () => ({ partition: "_partition", offset: "_offset", time: "_time", op: "_op" }),
