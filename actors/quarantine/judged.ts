@@ -8,7 +8,7 @@
  * @module
  */
 import { partitionOf, RecordWriter, type Write } from "@weir/connectors";
-import type { Decoded } from "@weir/sql";
+import { jsonDecoder } from "@weir/sql";
 import type { RunningSource } from "../owners.ts";
 import type { RowOutcome } from "./quarantine.ts";
 import type { QuarantineHead } from "./rows.ts";
@@ -45,7 +45,6 @@ export interface Known extends Row {
   readonly outcome: RowOutcome;
 }
 
-const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ENCODER = new TextEncoder();
 
 /** Judges one row. */
@@ -60,7 +59,7 @@ export function judged({ head, standing, source, raw, nowMs }: JudgedRow): Good 
     const reason = `only the first ${raw.length} of its ${head.raw_bytes} bytes were kept; its sender has to send it again`;
     return known({ outcome: "cut", reason });
   }
-  const decoded = source.conform.decoder === undefined ? plain(raw) : source.conform.decoder(raw);
+  const decoded = (source.conform.decoder ?? jsonDecoder)(raw);
   if (decoded.kind !== "row") {
     const column = decoded.kind === "refused" && decoded.column !== "" ? decoded.column : undefined;
     return known({ outcome: "still bad", column, reason: decoded.reason });
@@ -73,16 +72,6 @@ export function judged({ head, standing, source, raw, nowMs }: JudgedRow): Good 
   const placed = key ?? ENCODER.encode(id);
   const partition = partitionOf(placed, { start: 0, end: placed.length, partitions: source.partitions });
   return { ...row, kind: "good", raw, partition, key };
-}
-
-/** The text of a source whose events are JSON as they are. */
-function plain(raw: Uint8Array): Decoded {
-  try {
-    return { kind: "row", text: DECODER.decode(raw), op: "c" };
-  } catch {
-    // A fatal decoder throws for exactly one reason.
-    return { kind: "refused", column: "", reason: "the event is not valid UTF-8" };
-  }
 }
 
 /** The record of a good row. */

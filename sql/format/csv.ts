@@ -41,6 +41,20 @@ export function csvDecoder(
   };
 }
 
+/** A line with these values in its cells, every text in quotes; what has values inside is JSON. */
+export function csvLine(
+  { delimiter, columns }: Format & { readonly kind: "csv" },
+  values: Readonly<Record<string, unknown>>,
+): string {
+  const cells = columns.map((name) => {
+    const value = values[name] ?? null;
+    if (value === null) return "";
+    const text = typeof value === "object" ? JSON.stringify(value) : String(value);
+    return `"${text.replaceAll('"', '""')}"`;
+  });
+  return cells.join(delimiter);
+}
+
 /** Cuts a line into its cells; throws `Undecodable` where quotes do not fit. */
 export function cellsOf(line: string, delimiter: string): readonly Cell[] {
   const cells: Cell[] = [];

@@ -19,7 +19,7 @@ import { canalDecoder } from "./canal.ts";
 import { csvDecoder } from "./csv.ts";
 import { debeziumDecoder } from "./debezium.ts";
 import { protobufDecoder } from "./protobuf.ts";
-import { Undecodable } from "./undecodable.ts";
+import { Undecodable, utf8 } from "./undecodable.ts";
 
 /** How the records of a source are written. */
 export type Format =
@@ -50,20 +50,27 @@ export type Decode = (value: Uint8Array) => Exclude<Decoded, { readonly kind: "r
 /** Whether records of the format say what happened to their row. */
 export const hasOps = ({ kind }: Format): boolean => kind === "debezium" || kind === "canal";
 
+/** Takes an event as the JSON that it is; for those who have one event at a time. */
+export const jsonDecoder: Decoder = (value) =>
+  value === null ? NO_VALUE : guarded(() => ({ kind: "row", text: utf8(value, "the event"), op: "c" }));
+
+const NO_VALUE: Decoded = { kind: "refused", column: "", reason: "the record has no value" };
+
 /** Makes the decoder of a source; undefined for JSON, which is judged as it is. Throws `SchemaRefused`. */
 export function decoderOf(source: Source, types: readonly ColumnType[]): Decoder | undefined {
   const { format } = source;
   if (format.kind === "json") return undefined;
   const decode = decodeOf(source, types);
-  return (value) => {
-    if (value === null) return tombstone(format);
-    try {
-      return decode(value);
-    } catch (error) {
-      if (!(error instanceof Undecodable)) throw error;
-      return { kind: "refused", column: error.column, reason: error.message };
-    }
-  };
+  return (value) => (value === null ? tombstone(format) : guarded(() => decode(value)));
+}
+
+function guarded(decode: () => Decoded): Decoded {
+  try {
+    return decode();
+  } catch (error) {
+    if (!(error instanceof Undecodable)) throw error;
+    return { kind: "refused", column: error.column, reason: error.message };
+  }
 }
 
 function decodeOf({ format, columns, unknown }: Source, types: readonly ColumnType[]): Decode {
@@ -87,5 +94,5 @@ function decodeOf({ format, columns, unknown }: Source, types: readonly ColumnTy
 /** Debezium sends one behind every delete, for compacted topics; the delete itself has said everything. */
 function tombstone({ kind }: Format): Decoded {
   if (kind === "debezium") return { kind: "nothing", reason: "a tombstone repeats the delete before it" };
-  return { kind: "refused", column: "", reason: "the record has no value" };
+  return NO_VALUE;
 }
