@@ -1,5 +1,5 @@
 /**
- * Decoding: a batch of another format lands like one of JSON, with its own bytes in the quarantine.
+ * Decoding: a batch of another format lands like one of JSON, with its own bytes in the quarantine; and where drift stops it.
  *
  * The decoder here knows one letter, the op, and a JSON text behind it; `x` is damaged, a tombstone says nothing. The
  * warehouse refuses what has `odd` in it.
@@ -48,7 +48,7 @@ function batchOf(...values: readonly (readonly (string | null)[])[]): Batch {
   return { intent, parts, token: tokenOf("ods.t", intent), tries: 0 };
 }
 
-/** Prepares and lands a batch; what warehouse and ledger heard. */
+/** Prepares and lands a batch; where it stopped, or what warehouse and ledger heard. */
 async function landed(batch: Batch, projection = PROJECTION) {
   const bodies: string[] = [];
   const quarantine: Quarantined[] = [];
@@ -68,12 +68,14 @@ async function landed(batch: Batch, projection = PROJECTION) {
   const program = Effect.flatMap(prepare(target, batch.parts), (prepared) =>
     land(target, batch, { deadlineMs: Number.MAX_SAFE_INTEGER, prepared, suspend }),
   ).pipe(
+    Effect.as(undefined),
+    Effect.catchTag("Drifted", (drifted) => Effect.succeed(drifted.drifts)),
     Effect.provideService(Warehouse, { insert } as unknown as Warehouse["Service"]),
     Effect.provideService(Ledger, ledger as unknown as Ledger["Service"]),
   );
-  await Effect.runPromise(program);
-  const [{ stored, duplicate, quarantined }] = markers as [Marker];
-  return { bodies, quarantine, counts: { stored, duplicate, quarantined } };
+  const drifts = await Effect.runPromise(program);
+  const [{ stored, duplicate, quarantined } = { stored: 0, duplicate: 0, quarantined: 0 }] = markers;
+  return { bodies, quarantine, counts: { stored, duplicate, quarantined }, drifts };
 }
 
 const GOOD = '{"n":1}';
@@ -110,7 +112,11 @@ describe("a batch of another format", () => {
   });
 
   test("says nothing of ops where its records do not, and keeps unknown fields", async () => {
-    const source = { unknown: "keep", format: { kind: "csv", delimiter: ",", columns: [] }, drift: "quarantine" } as const;
+    const source = {
+      unknown: "keep",
+      format: { kind: "csv", delimiter: ",", columns: [] },
+      drift: "quarantine",
+    } as const;
     const { bodies } = await landed(batchOf(['c{"unknown":1}']), { ...PROJECTION, source });
     expect(bodies).toEqual(['INSERT\n{"_p":0,"_o":0,"_t":1000,"_rest":1}\n']);
   });
@@ -120,5 +126,31 @@ describe("a batch of another format", () => {
     const { bodies } = await landed(batchOf(texts.map((n) => `c${JSON.stringify({ n })}`)));
     const lines = bodies[0]!.trimEnd().split("\n").slice(1);
     expect(lines.map((line) => (JSON.parse(line) as { n: string }).n)).toEqual(texts);
+  });
+});
+
+describe("a batch of a source that stops at drift", () => {
+  const stopping = { ...PROJECTION, source: { ...PROJECTION.source, drift: "stop" } } as const;
+
+  test("lands as always while everything fits", async () => {
+    const { drifts, counts } = await landed(batchOf([`c${GOOD}`, null]), stopping);
+    expect([drifts, counts]).toEqual([undefined, { stored: 1, duplicate: 1, quarantined: 0 }]);
+  });
+
+  test("inserts nothing, and says of each partition what does not fit first and what to do", async () => {
+    const values = [[`c${GOOD}`, 'c{"n":"bad"}', "x"], [`c${GOOD}`], ["x"]];
+    const { drifts, bodies, quarantine } = await landed(batchOf(...values), stopping);
+    const todo = "Correct the source or say `drift: quarantine`, and apply it.";
+    expect(drifts).toEqual([
+      { partition: 0, offset: 1, note: `Cannot land t/0 from offset 1 on: n: is bad. ${todo}` },
+      { partition: 2, offset: 0, note: `Cannot land t/2 from offset 0 on: n: is damaged. ${todo}` },
+    ]);
+    expect([bodies, quarantine]).toEqual([[], []]);
+  });
+
+  test("stops too where only the engine refuses: nothing has landed then", async () => {
+    const { drifts, quarantine } = await landed(batchOf([`c${GOOD}`, 'c{"n":"odd"}']), stopping);
+    expect(drifts).toMatchObject([{ partition: 0, offset: 1, note: expect.stringContaining("it is odd") }]);
+    expect(quarantine).toEqual([]);
   });
 });

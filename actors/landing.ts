@@ -22,7 +22,7 @@ import { BodyWriter, ChangeWriter, recycle } from "./body.ts";
 import { decodeParts, rawValue, whyEmpty } from "./decoded.ts";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
-import type { Batch, Landed } from "./table_state.ts";
+import type { Batch, Drift, Landed } from "./table_state.ts";
 
 /** The strict projection of a source, as an insert needs it; `conform()` makes it. */
 export type Projection = Pick<
@@ -47,6 +47,9 @@ export type SuspendView = (view: string, reason: string) => Effect.Effect<void, 
 
 /** The batch did not land now; the same batch can land later. */
 export class LandingDelayed extends Data.TaggedError("LandingDelayed")<{ readonly message: string }> {}
+
+/** A record does not fit, and its source says that this stops its partition; nothing of the batch was inserted. */
+export class Drifted extends Data.TaggedError("Drifted")<{ readonly drifts: readonly Drift[] }> {}
 
 /** The strict insert: one block, however many rows and table partitions it has. */
 const INSERT_SETTINGS = {
@@ -103,7 +106,7 @@ export const land = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
   { deadlineMs, prepared, suspend }: Landing,
-): Effect.fn.Return<Landed, LandingDelayed, Warehouse | Ledger> {
+): Effect.fn.Return<Landed, LandingDelayed | Drifted, Warehouse | Ledger> {
   const ledger = yield* Ledger;
   const startedMs = yield* Clock.currentTimeMillis;
   yield* insertStrictly(target, batch, { deadlineMs, prepared, suspend });
@@ -138,6 +141,7 @@ const insertStrictly = Effect.fnUntraced(function* (
   { deadlineMs, prepared, suspend }: Landing,
 ) {
   while (true) {
+    yield* stopAtDrift(target, prepared);
     const refusal = yield* insertOnce(target, batch, { deadlineMs, prepared });
     if (refusal === undefined) return;
     if ((yield* Clock.currentTimeMillis) >= deadlineMs) {
@@ -148,6 +152,19 @@ const insertStrictly = Effect.fnUntraced(function* (
     else yield* findByHalves(target, batch, { prepared, refusal, deadlineMs });
   }
 });
+
+/** Fails with the first bad record of each partition, before anything is inserted, if the source says so. */
+function stopAtDrift({ topic, projection }: Target, { bad }: Prepared): Effect.Effect<void, Drifted> {
+  if (projection.source.drift !== "stop" || count(bad) === 0) return Effect.void;
+  const drifts = [...bad.values()].map((records): Drift => {
+    const [first] = [...records.values()].sort((one, other) => one.offset - other.offset);
+    const { partition, offset, column, reason } = first;
+    const why = column === "" ? reason : `${column}: ${reason}`;
+    const note = `Cannot land ${topic}/${partition} from offset ${offset} on: ${why}. Correct the source or say \`drift: quarantine\`, and apply it.`;
+    return { partition, offset, note };
+  });
+  return Effect.fail(new Drifted({ drifts }));
+}
 
 /** One insert of the batch without its bad records; the engine's refusal if there is one. */
 const insertOnce = Effect.fnUntraced(function* (

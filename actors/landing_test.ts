@@ -122,6 +122,7 @@ function landed(batch: Batch, options: { fault?: Fault; deadlineMs?: number; tar
     ),
     Effect.map(({ stored, quarantined }) => `${stored}+${quarantined}`),
     Effect.catchTag("LandingDelayed", (late) => Effect.succeed(`delayed: ${late.message}`)),
+    Effect.catchTag("Drifted", Effect.die),
     Effect.provideService(Warehouse, { insert } as unknown as Warehouse["Service"]),
     Effect.provideService(Ledger, ledger),
     Effect.provide(TestClock.layer()),
@@ -213,7 +214,10 @@ describe("land(): whole batches", () => {
   });
 
   test("inserts records of a source that keeps unknown fields as they are normalised", async () => {
-    const target = { ...TARGET, projection: { ...PROJECTION, source: { ...PROJECTION.source, unknown: "keep" } } } as Target;
+    const target = {
+      ...TARGET,
+      projection: { ...PROJECTION, source: { ...PROJECTION.source, unknown: "keep" } },
+    } as Target;
     const { inserts } = await run(landed(batchOf(['{"unknown":1}']), { target }));
     expect(Buffer.concat([...inserts[0].body]).toString()).toContain('"_rest":1}');
   });

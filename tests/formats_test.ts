@@ -55,6 +55,7 @@ beforeAll(async () => {
     debezium_price: source("debezium_price", "debezium"),
     canal_price: source("canal_price", "canal"),
     avro_price: source("avro_price", `\n  kind: avro\n  schemas:\n    7: '${JSON.stringify(AVRO)}'`),
+    strict_price: source("strict_price", "json\ndrift: stop"),
     protobuf_price: source("protobuf_price", `\n  kind: protobuf\n  message: Price\n  schema: |\n    ${PROTO}`),
   });
 });
@@ -84,9 +85,9 @@ async function counted(name: string): Promise<Record<string, string>> {
        FROM weir.batch AS b WHERE statement = 'ods.${name}'`,
     );
   const [row] = await until("the markers", look, { holds: ([one]) => Number(one?.all) === accepted, withinMs: 20_000 });
-  const [{ rows }] = (await world.sql<{ rows: string }>(
-    `SELECT count() AS rows FROM ods.${name}`,
-  )) as [{ rows: string }];
+  const [{ rows }] = (await world.sql<{ rows: string }>(`SELECT count() AS rows FROM ods.${name}`)) as [
+    { rows: string },
+  ];
   expect(rows).toBe(row!.stored!);
   const { all: _, ...counts } = row!;
   return counts;
@@ -122,7 +123,10 @@ const zigzag = (value: bigint) => varint(value * 2n);
 function varint(value: bigint): string {
   let hex = "";
   let rest = value;
-  for (; rest > 127n; rest >>= 7n) hex += Number((rest & 127n) | 128n).toString(16).padStart(2, "0");
+  for (; rest > 127n; rest >>= 7n)
+    hex += Number((rest & 127n) | 128n)
+      .toString(16)
+      .padStart(2, "0");
   return hex + Number(rest).toString(16).padStart(2, "0");
 }
 
@@ -229,6 +233,35 @@ describe("a source of", () => {
   });
 });
 
+describe("drift: stop", () => {
+  const good = (id: number) => ({ id, price: "1", at: "2024-01-31T10:20:30Z" });
+  const stored = async () =>
+    (await world.sql<{ id: string }>("SELECT id FROM ods.strict_price ORDER BY id")).map(({ id }) => Number(id));
+  const note = () =>
+    world.door.sources.registry.reports().find(({ address }) => address === "table/ods.strict_price")?.note;
+
+  test("stops the partition in front of the record, loudly, and goes on once the source is corrected", async () => {
+    await produce("strict_price", [good(1), good(2), { ...good(3), price: 1.23456 }, good(4)]);
+    const why =
+      "Cannot land strict_price/0 from offset 2 on: price: 1.23456 has more than 4 digits after the point, which Decimal(38, 4) would drop. Correct the source or say `drift: quarantine`, and apply it.";
+    await until("the stop", async () => note(), { holds: (seen) => seen === why, withinMs: 20_000 });
+    await until("what is in front of it", stored, { holds: (ids) => ids.length === 2, withinMs: 20_000 });
+    const sent = [5, 6, 7, 8, 9, 10].map(good);
+    const json = { "content-type": "application/json" };
+    const answer = await world.post("/v1/ingest/strict_price", JSON.stringify(sent), json);
+    expect(answer.status).toBe(202);
+    const ready = await world.request("/readyz");
+    expect([ready.status, await ready.json()]).toMatchObject([503, { reasons: ["table/ods.strict_price is stopped"] }]);
+    expect(await stored()).not.toContain(4);
+    expect(await quarantine("strict_price")).toEqual([]);
+
+    await world.apply({ strict_price: source("strict_price", "json\ndrift: stop", COLUMNS.replace("38, 4", "38, 5")) });
+    await until("everything", stored, { holds: (ids) => ids.length === 10, withinMs: 20_000 });
+    expect(await stored()).toEqual([1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
+    expect(await counted("strict_price")).toEqual({ stored: "10", duplicate: "0", quarantined: "0" });
+  });
+});
+
 describe("the door", () => {
   test.each([
     ["avro_price", "application/json", "format_of_producers"],
@@ -245,7 +278,10 @@ describe("the door", () => {
     const { paths } = (await (await world.request("/v1/openapi.json", { headers })).json()) as {
       paths: Record<string, { post?: { requestBody: { content: Record<string, { example: string }> } } }>;
     };
-    expect(Object.keys(paths).filter((path) => path.startsWith("/v1/ingest/"))).toEqual(["/v1/ingest/csv_price"]);
+    expect(Object.keys(paths).filter((path) => path.startsWith("/v1/ingest/"))).toEqual([
+      "/v1/ingest/csv_price",
+      "/v1/ingest/strict_price",
+    ]);
     const { content } = paths["/v1/ingest/csv_price"]!.post!.requestBody;
     const { example } = content["text/csv"]!;
     const sent = await world.post("/v1/ingest/csv_price", example, { "content-type": "text/csv" });
@@ -256,7 +292,10 @@ describe("the door", () => {
     const headers = { authorization: `Bearer ${world.token}` };
     const tail = async (name: string, query: string) => {
       const answer = await world.request(`/v1/admin/sources/${name}/tail?partition=0&${query}`, { headers });
-      return (await answer.text()).trim().split("\n").map((line) => JSON.parse(line) as object);
+      return (await answer.text())
+        .trim()
+        .split("\n")
+        .map((line) => JSON.parse(line) as object);
     };
     expect(await tail("avro_price", "from=earliest&limit=3")).toMatchObject([
       { op: "c", row: expect.stringContaining('{"id":9007199254740993,"price":"1234567890123456789012.3456"') },

@@ -84,7 +84,8 @@ export function readFormat(written: z.output<typeof formatOption>, about: About)
     case "avro":
       return {
         kind,
-        schema: schemas === undefined ? schema : new Map(Object.entries(schemas).map(([id, text]) => [Number(id), text])),
+        schema:
+          schemas === undefined ? schema : new Map(Object.entries(schemas).map(([id, text]) => [Number(id), text])),
       };
     case "protobuf":
       return { kind, schema, message, isFramed: said.framing === "confluent" };

@@ -39,7 +39,11 @@ describe("format", () => {
       'unknown: ignore\nformat: { kind: csv, delimiter: ";", columns: [n, x, id] }',
       { kind: "csv", delimiter: ";", columns: ["n", "x", "id"] },
     ],
-    ["takes a schema of Avro", `format:\n  kind: avro\n  schema: |\n    ${AVRO}`, { kind: "avro", schema: `${AVRO}\n` }],
+    [
+      "takes a schema of Avro",
+      `format:\n  kind: avro\n  schema: |\n    ${AVRO}`,
+      { kind: "avro", schema: `${AVRO}\n` },
+    ],
     [
       "takes schemas by their ids",
       `format:\n  kind: avro\n  schemas:\n    7: '${AVRO}'`,
@@ -70,24 +74,75 @@ describe("format", () => {
       "format:\n  kind: csv\n  header: true",
       "6:3 Cannot use 'format.header' here: there is no such option. → Use one of: kind, delimiter, columns, schema, schemas, message, framing.",
     ],
-    ["no kind", "format: {}", "4:9 Cannot read the front matter: 'format.kind' is missing. → Add `format.kind`. How records are written."],
-    ["an option of another kind", "format: { kind: csv, message: M }", "4:22 Cannot use 'format.message': csv has no option 'message'. → Use one of: delimiter, columns."],
-    ["an option of a kind without any", "format: { kind: canal, message: M }", "4:24 Cannot use 'format.message': canal has no option 'message'. → Leave it out."],
-    ["a delimiter of two characters", "format: { kind: csv, delimiter: ab }", `4:22 Cannot use 'format.delimiter': 'ab' is not allowed. → One character, and neither " nor a line break.`],
-    ["a column that is not declared", "format: { kind: csv, columns: [id, x] }", "4:22 Cannot use 'format.columns': no column is named 'x'. → Declare it, or say `unknown: ignore` or `unknown: keep`."],
-    ["a column twice", "format: { kind: csv, columns: [id, id] }", "4:22 Cannot use 'format.columns': it names 'id' twice. → Name every cell once."],
-    ["no schema", "format: avro", "4:1 Cannot use 'format': avro needs a schema, or several by their ids. → Say either `schema` or `schemas`."],
-    ["no message", "format: { kind: protobuf, schema: x }", "4:1 Cannot use 'format': protobuf needs `message`. → Write `format: { kind: protobuf, message: … }`."],
-    ["an id that is none", "format: { kind: avro, schemas: { x: y } }", "4:34 Cannot use 'format.schemas.x': its name is not allowed. → An id is a whole number."],
-    ["a schema that is no JSON", "format: { kind: avro, schema: x }", "4:23 Cannot use 'format.schema': its schema cannot be read: it is no schema of Avro: it is not JSON (JSON Parse error: Unexpected identifier \"x\"). → Write the schema with which the producer writes, as Avro's JSON."],
-    ["a message that is not in the schema", `format: { kind: protobuf, message: M, schema: '${PROTO}' }`, "4:39 Cannot use 'format.schema': its schema cannot be read: it has no message 'M'. → Name one of: Flight."],
-    ["another word for drift", "drift: evolve", "4:1 Cannot use 'drift': 'evolve' is unknown. → Write quarantine or stop."],
+    [
+      "no kind",
+      "format: {}",
+      "4:9 Cannot read the front matter: 'format.kind' is missing. → Add `format.kind`. How records are written.",
+    ],
+    [
+      "an option of another kind",
+      "format: { kind: csv, message: M }",
+      "4:22 Cannot use 'format.message': csv has no option 'message'. → Use one of: delimiter, columns.",
+    ],
+    [
+      "an option of a kind without any",
+      "format: { kind: canal, message: M }",
+      "4:24 Cannot use 'format.message': canal has no option 'message'. → Leave it out.",
+    ],
+    [
+      "a delimiter of two characters",
+      "format: { kind: csv, delimiter: ab }",
+      `4:22 Cannot use 'format.delimiter': 'ab' is not allowed. → One character, and neither " nor a line break.`,
+    ],
+    [
+      "a column that is not declared",
+      "format: { kind: csv, columns: [id, x] }",
+      "4:22 Cannot use 'format.columns': no column is named 'x'. → Declare it, or say `unknown: ignore` or `unknown: keep`.",
+    ],
+    [
+      "a column twice",
+      "format: { kind: csv, columns: [id, id] }",
+      "4:22 Cannot use 'format.columns': it names 'id' twice. → Name every cell once.",
+    ],
+    [
+      "no schema",
+      "format: avro",
+      "4:1 Cannot use 'format': avro needs a schema, or several by their ids. → Say either `schema` or `schemas`.",
+    ],
+    [
+      "no message",
+      "format: { kind: protobuf, schema: x }",
+      "4:1 Cannot use 'format': protobuf needs `message`. → Write `format: { kind: protobuf, message: … }`.",
+    ],
+    [
+      "an id that is none",
+      "format: { kind: avro, schemas: { x: y } }",
+      "4:34 Cannot use 'format.schemas.x': its name is not allowed. → An id is a whole number.",
+    ],
+    [
+      "a schema that is no JSON",
+      "format: { kind: avro, schema: x }",
+      "4:23 Cannot use 'format.schema': its schema cannot be read: it is no schema of Avro: it is not JSON (JSON Parse error: Unexpected identifier \"x\"). → Write the schema with which the producer writes, as Avro's JSON.",
+    ],
+    [
+      "a message that is not in the schema",
+      `format: { kind: protobuf, message: M, schema: '${PROTO}' }`,
+      "4:39 Cannot use 'format.schema': its schema cannot be read: it has no message 'M'. → Name one of: Flight.",
+    ],
+    [
+      "another word for drift",
+      "drift: evolve",
+      "4:1 Cannot use 'drift': 'evolve' is unknown. → Write quarantine or stop.",
+    ],
   ])("refuses %s", (_, options, expected) => {
     expect(wrong(options)).toBe(expected);
   });
 
   test("is in the schema for editors, as a word and as a group", () => {
     const { properties } = definitionSchemas().source as { properties: Record<string, { anyOf?: readonly object[] }> };
-    expect(properties.format).toMatchObject({ default: "json", anyOf: [{ type: "string" }, { type: "object", required: ["kind"] }] });
+    expect(properties.format).toMatchObject({
+      default: "json",
+      anyOf: [{ type: "string" }, { type: "object", required: ["kind"] }],
+    });
   });
 });

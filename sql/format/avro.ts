@@ -110,9 +110,7 @@ function plainText(type: Exclude<AvroType, Nested>, reader: ByteReader): string 
 
 function nestedText(type: Exclude<Nested, { readonly kind: "union" }>, reader: ByteReader, nesting: number): string {
   if (type.kind === "record") {
-    const fields = type.fields.map(
-      ({ name, type: of }) => reader.text(`"${name}":`) + valueText(of, reader, nesting),
-    );
+    const fields = type.fields.map(({ name, type: of }) => reader.text(`"${name}":`) + valueText(of, reader, nesting));
     return `{${fields.join(",")}}`;
   }
   const items: string[] = [];
@@ -142,7 +140,8 @@ function plainBytes(type: AvroType, reader: ByteReader): Uint8Array {
   if (type.kind === "fixed") return reader.take(type.size);
   const length = reader.zigzag();
   // Compared before it becomes a number: a length may be anything.
-  if (length < 0n || length > BigInt(reader.left)) throw new Undecodable(`a length of ${length} goes beyond the record`);
+  if (length < 0n || length > BigInt(reader.left))
+    throw new Undecodable(`a length of ${length} goes beyond the record`);
   return reader.take(Number(length));
 }
 

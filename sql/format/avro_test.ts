@@ -86,12 +86,37 @@ describe("avroDecoder()", () => {
     ["bytes left over", "int", "02 00", ": the record has 1 bytes more than its schema says"],
     ["a text beyond the record", "string", "fe ff ff ff 0f 61", "v: a length of 2147483647 goes beyond the record"],
     ["a negative length", "bytes", "01", "v: a length of -1 goes beyond the record"],
-    ["a symbol that is not there", { type: "enum", name: "E", symbols: ["A"] }, "02", "v: 1 is none of the 1 enum's symbols"],
+    [
+      "a symbol that is not there",
+      { type: "enum", name: "E", symbols: ["A"] },
+      "02",
+      "v: 1 is none of the 1 enum's symbols",
+    ],
     ["a type that the union has not", ["null"], "01", "v: -1 is none of the 1 union's types"],
-    ["an array of nothing, a milliard times", { type: "array", items: "null" }, "80 a8 d6 b9 07 00", "v: the record has 1000000000 items, more than bytes"],
-    ["a block of fewest items", { type: "array", items: "int" }, "ff ff ff ff ff ff ff ff ff 01 00", "v: the record has 9223372036854775808 items, more than bytes"],
-    ["values inside each other without end", NODE, `${"02".repeat(70)}00`, "v: the record has more than 64 values inside each other"],
-    ["a day outside the calendar", logical("int", "date"), "ff ff ff ff 0f", "v: -2147483648 days since 1970 is no day of the calendar"],
+    [
+      "an array of nothing, a milliard times",
+      { type: "array", items: "null" },
+      "80 a8 d6 b9 07 00",
+      "v: the record has 1000000000 items, more than bytes",
+    ],
+    [
+      "a block of fewest items",
+      { type: "array", items: "int" },
+      "ff ff ff ff ff ff ff ff ff 01 00",
+      "v: the record has 9223372036854775808 items, more than bytes",
+    ],
+    [
+      "values inside each other without end",
+      NODE,
+      `${"02".repeat(70)}00`,
+      "v: the record has more than 64 values inside each other",
+    ],
+    [
+      "a day outside the calendar",
+      logical("int", "date"),
+      "ff ff ff ff 0f",
+      "v: -2147483648 days since 1970 is no day of the calendar",
+    ],
     [
       "a time outside the calendar",
       logical("long", "timestamp-millis"),
@@ -154,7 +179,11 @@ describe("readAvroSchema()", () => {
   });
 
   test("finds types by their names, with and without namespace", () => {
-    const inner = { type: "record", name: "b.In", fields: [{ name: "e", type: { type: "enum", name: "E", symbols: ["X"] } }] };
+    const inner = {
+      type: "record",
+      name: "b.In",
+      fields: [{ name: "e", type: { type: "enum", name: "E", symbols: ["X"] } }],
+    };
     const fields = [
       { name: "one", type: inner },
       { name: "two", type: "b.In" },

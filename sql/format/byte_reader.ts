@@ -103,7 +103,8 @@ export class ByteReader {
   /** Counts one value against the record's bounds. */
   value(nesting: number): void {
     if (++this.#spent.values > VALUES_MAX) throw new Undecodable(`the record has more than ${VALUES_MAX} values`);
-    if (nesting > NESTING_MAX) throw new Undecodable(`the record has more than ${NESTING_MAX} values inside each other`);
+    if (nesting > NESTING_MAX)
+      throw new Undecodable(`the record has more than ${NESTING_MAX} values inside each other`);
   }
 
   /** Counts text that is written against the record's bounds. */

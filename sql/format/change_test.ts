@@ -41,7 +41,11 @@ describe("debeziumDecoder()", () => {
     ["a row of a snapshot", { after: { id: 1 }, op: "r", ts_ms: 1 }, 'r {"id":1}'],
     ["the wrapper without a schema", { schema: null, payload: { after: { id: 1 }, op: "c" } }, 'c {"id":1}'],
     ["every digit of a number", '{"after":{"n":9223372036854775807.10},"op":"c"}', 'c {"n":9223372036854775807.10}'],
-    ["a tombstone in the wrapper", { schema: null, payload: null }, "nothing: a tombstone repeats the delete before it"],
+    [
+      "a tombstone in the wrapper",
+      { schema: null, payload: null },
+      "nothing: a tombstone repeats the delete before it",
+    ],
     ["a table that was emptied", { op: "t" }, ": it is no change of a row (c, u, d or r): its op is 't'"],
     ["a heartbeat", { ts_ms: 1 }, ": it is no change of a row (c, u, d or r): it has no `op`"],
     ["a change without its row", { before: { id: 1 }, op: "u" }, ": the change has no `after`"],
@@ -69,10 +73,20 @@ describe("debeziumDecoder()", () => {
     ["days", named("int32", "io.debezium.time.Date"), 19_729, '"2024-01-07"'],
     ["Connect's days", named("int32", "org.apache.kafka.connect.data.Date"), -1, '"1969-12-31"'],
     ["milliseconds", named("int64", "io.debezium.time.Timestamp"), 1, '"1970-01-01T00:00:00.001"'],
-    ["Connect's milliseconds", named("int64", "org.apache.kafka.connect.data.Timestamp"), 0, '"1970-01-01T00:00:00.000"'],
+    [
+      "Connect's milliseconds",
+      named("int64", "org.apache.kafka.connect.data.Timestamp"),
+      0,
+      '"1970-01-01T00:00:00.000"',
+    ],
     ["microseconds", named("int64", "io.debezium.time.MicroTimestamp"), -1, '"1969-12-31T23:59:59.999999"'],
     ["nanoseconds", named("int64", "io.debezium.time.NanoTimestamp"), 1, '"1970-01-01T00:00:00.000000001"'],
-    ["a time with its zone", named("string", "io.debezium.time.ZonedTimestamp"), "2024-01-07T00:00:00Z", '"2024-01-07T00:00:00Z"'],
+    [
+      "a time with its zone",
+      named("string", "io.debezium.time.ZonedTimestamp"),
+      "2024-01-07T00:00:00Z",
+      '"2024-01-07T00:00:00Z"',
+    ],
     ["a time of the day", named("int64", "io.debezium.time.MicroTime"), 7, "7"],
     ["a decimal", named("bytes", DECIMAL, { parameters: { scale: "2" } }), "BNI=", '"12.34"'],
     ["a decimal without a scale", named("bytes", DECIMAL), "gA==", '"-128"'],
@@ -100,12 +114,37 @@ describe("debeziumDecoder()", () => {
   });
 
   test.each<readonly [string, object, unknown, string]>([
-    ["a text as days", named("int32", "io.debezium.time.Date"), "x", "a value is no whole number, which io.debezium.time.Date is"],
-    ["a fraction as days", named("int32", "io.debezium.time.Date"), 1.5, "a value is no whole number, which io.debezium.time.Date is"],
-    ["days outside the calendar", named("int32", "io.debezium.time.Date"), 4_000_000, "4000000 days since 1970 is no day of the calendar"],
+    [
+      "a text as days",
+      named("int32", "io.debezium.time.Date"),
+      "x",
+      "a value is no whole number, which io.debezium.time.Date is",
+    ],
+    [
+      "a fraction as days",
+      named("int32", "io.debezium.time.Date"),
+      1.5,
+      "a value is no whole number, which io.debezium.time.Date is",
+    ],
+    [
+      "days outside the calendar",
+      named("int32", "io.debezium.time.Date"),
+      4_000_000,
+      "4000000 days since 1970 is no day of the calendar",
+    ],
     ["a number as a decimal", named("bytes", DECIMAL), 5, `a value is not base64, as which ${DECIMAL} is written`],
-    ["a decimal's scale that is none", named("bytes", DECIMAL, { parameters: { scale: "x" } }), "AQ==", "a decimal has a scale of NaN; at most 200 is taken"],
-    ["a decimal without its scale", named("struct", "io.debezium.data.VariableScaleDecimal"), { value: "AQ==" }, "a value is no io.debezium.data.VariableScaleDecimal"],
+    [
+      "a decimal's scale that is none",
+      named("bytes", DECIMAL, { parameters: { scale: "x" } }),
+      "AQ==",
+      "a decimal has a scale of NaN; at most 200 is taken",
+    ],
+    [
+      "a decimal without its scale",
+      named("struct", "io.debezium.data.VariableScaleDecimal"),
+      { value: "AQ==" },
+      "a value is no io.debezium.data.VariableScaleDecimal",
+    ],
   ])("refuses %s", (_, schema, value, reason) => {
     expect(said(decode, wrapped(schema, value))).toBe(`v: ${reason}`);
   });
@@ -128,7 +167,11 @@ describe("canalDecoder()", () => {
     ["INSERT", { ...ROWS, type: "INSERT", isDdl: false, old: null }, `c ${ROW}`],
     ["UPDATE", { ...ROWS, type: "UPDATE", old: [{ paid: "1" }] }, `u ${ROW}`],
     ["DELETE", { ...ROWS, type: "DELETE" }, `d ${ROW}`],
-    ["a change of the schema", { type: "ALTER", isDdl: true, data: null, sql: "ALTER" }, "nothing: it changes the schema, not a row"],
+    [
+      "a change of the schema",
+      { type: "ALTER", isDdl: true, data: null, sql: "ALTER" },
+      "nothing: it changes the schema, not a row",
+    ],
     [
       "several rows",
       { type: "INSERT", data: [{ id: "1" }, { id: "2" }] },
@@ -144,7 +187,11 @@ describe("canalDecoder()", () => {
       { type: "constructor", data: [] },
       ": it is no flat message of Canal: it needs `type` INSERT, UPDATE or DELETE and `data`",
     ],
-    ["no data", { type: "INSERT" }, ": it is no flat message of Canal: it needs `type` INSERT, UPDATE or DELETE and `data`"],
+    [
+      "no data",
+      { type: "INSERT" },
+      ": it is no flat message of Canal: it needs `type` INSERT, UPDATE or DELETE and `data`",
+    ],
     ["what is no JSON", "\u0000", ": it is not JSON: an unexpected character at 0"],
   ])("reads %s", (_, value, expected) => {
     expect(said(decode, value)).toBe(expected);

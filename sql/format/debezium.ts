@@ -46,7 +46,10 @@ export function debeziumDecoder(): Decode {
 }
 
 /** The row of one change. */
-function rowOf(change: Node, { text, schema }: { text: string; schema: ConnectSchema | undefined }): ReturnType<Decode> {
+function rowOf(
+  change: Node,
+  { text, schema }: { text: string; schema: ConnectSchema | undefined },
+): ReturnType<Decode> {
   const op = fieldOf(change, "op")?.value ?? "";
   if (!OPS.has(op)) {
     const which = op === "" ? "it has no `op`" : `its op is '${op.slice(0, 20)}'`;

@@ -53,7 +53,10 @@ export function readProtoSchema({ schema, message }: { schema: string; message: 
   const root = rootOf(schema);
   const type = root.lookup(message, [Type]);
   if (!(type instanceof Type)) {
-    throw new SchemaRefused(`it has no message '${message.slice(0, 100)}'`, `Name one of: ${namesIn(root).join(", ")}.`);
+    throw new SchemaRefused(
+      `it has no message '${message.slice(0, 100)}'`,
+      `Name one of: ${namesIn(root).join(", ")}.`,
+    );
   }
   return messageOf(type, new Map());
 }
@@ -68,7 +71,10 @@ function rootOf(schema: string): Root {
     for (const file of imports ?? []) {
       const known = common.get(file)?.nested;
       if (known === undefined) {
-        throw new SchemaRefused(`it imports '${file.slice(0, 100)}'`, "Write the imported messages into the same text.");
+        throw new SchemaRefused(
+          `it imports '${file.slice(0, 100)}'`,
+          "Write the imported messages into the same text.",
+        );
       }
       root.addJSON(known);
     }

@@ -38,7 +38,8 @@ message Flight {
 const FORMAT = { kind: "protobuf", schema: SCHEMA, message: "air.v1.Flight", isFramed: false } as const;
 
 const root = parse(SCHEMA, new Root(), { keepCase: true }).root;
-for (const file of ["timestamp", "duration", "wrappers"]) root.addJSON(common.get(`google/protobuf/${file}.proto`)!.nested!);
+for (const file of ["timestamp", "duration", "wrappers"])
+  root.addJSON(common.get(`google/protobuf/${file}.proto`)!.nested!);
 const Flight = root.lookupType("air.v1.Flight");
 
 const bytesOf = (hex: string) => new Uint8Array(Buffer.from(hex.replaceAll(" ", ""), "hex"));
@@ -129,7 +130,11 @@ describe("protobufDecoder()", () => {
     ["another type than the schema's", "0801", "id: its bytes are of another type than the definition's schema says"],
     ["a text that is none", "0a01ff", "id: a text is not valid UTF-8"],
     ["a damaged message inside", "b2010 10a".replaceAll(" ", ""), "leg: the record ends too early"],
-    ["nanoseconds beyond a second", "ba0106 10 80 94 eb dc 03", "at: 1000000000 is no count of nanoseconds in a second"],
+    [
+      "nanoseconds beyond a second",
+      "ba0106 10 80 94 eb dc 03",
+      "at: 1000000000 is no count of nanoseconds in a second",
+    ],
     ["packed numbers that are cut off", "9201 01 ff", "numbers: the record ends too early"],
   ])("refuses %s", (_, hex, expected) => {
     expect(decoded(bytesOf(hex))).toBe(expected);
@@ -148,7 +153,9 @@ describe("protobufDecoder()", () => {
   test("bounds what few bytes unfold into", () => {
     const schema = `syntax = "proto3"; message Wide { ${Array.from({ length: 200 }, (_, n) => `int32 ${"n".repeat(40)}${n} = ${n + 1};`).join(" ")} } message M { repeated Wide w = 1; }`;
     const format = { ...FORMAT, schema, message: "M" } as unknown as typeof FORMAT;
-    expect(decoded(bytesOf("0a00".repeat(2_000)), "reject", format)).toMatch(/^w: the record would be more than \d+ char/);
+    expect(decoded(bytesOf("0a00".repeat(2_000)), "reject", format)).toMatch(
+      /^w: the record would be more than \d+ char/,
+    );
     expect(decoded(bytesOf("3000".repeat(100_001)))).toBe(": the record has more than 100000 values");
   });
 
@@ -156,7 +163,9 @@ describe("protobufDecoder()", () => {
     const format = { ...FORMAT, isFramed: true } as unknown as typeof FORMAT;
     expect(decoded(bytesOf("00 00000007 00 0a0161"), "reject", format)).toContain('{"id":"a"');
     expect(decoded(bytesOf("00 00000007 0402 00 0a0161"), "reject", format)).toContain('{"id":"a"');
-    expect(decoded(bytesOf("00 00000007 7e 0a0161"), "reject", format)).toBe(": the list of the message's indexes is damaged");
+    expect(decoded(bytesOf("00 00000007 7e 0a0161"), "reject", format)).toBe(
+      ": the list of the message's indexes is damaged",
+    );
     expect(decoded(bytesOf("0a0161"), "reject", format)).toContain("does not begin with a zero byte");
   });
 });
@@ -175,10 +184,30 @@ describe("readProtoSchema()", () => {
     ["a type that is not there", proto("message M { Foo f = 1; }"), "M", "no such Type or Enum 'Foo'"],
     ["a number twice", proto("message M { int32 a = 1; int32 b = 1; }"), "M", "duplicate id 1"],
     ["a message that is not there", proto("package p; message M { int32 a = 1; }"), "p.N", "it has no message 'p.N'"],
-    ["a file that is elsewhere", proto('import "other.proto"; message M { int32 a = 1; }'), "M", "it imports 'other.proto'"],
-    ["a group", 'syntax = "proto2"; message M { optional group G = 1 { optional int32 a = 1; } }', "M", "'M.g' is a group"],
-    ["messages of any fields", proto('import "google/protobuf/struct.proto"; message M { google.protobuf.Struct s = 1; }'), "M", "it has a field of type google.protobuf.Struct"],
-    ["another Timestamp", proto("package google.protobuf; message Timestamp { string x = 1; }"), "google.protobuf.Timestamp", "it defines something in the package google"],
+    [
+      "a file that is elsewhere",
+      proto('import "other.proto"; message M { int32 a = 1; }'),
+      "M",
+      "it imports 'other.proto'",
+    ],
+    [
+      "a group",
+      'syntax = "proto2"; message M { optional group G = 1 { optional int32 a = 1; } }',
+      "M",
+      "'M.g' is a group",
+    ],
+    [
+      "messages of any fields",
+      proto('import "google/protobuf/struct.proto"; message M { google.protobuf.Struct s = 1; }'),
+      "M",
+      "it has a field of type google.protobuf.Struct",
+    ],
+    [
+      "another Timestamp",
+      proto("package google.protobuf; message Timestamp { string x = 1; }"),
+      "google.protobuf.Timestamp",
+      "it defines something in the package google",
+    ],
   ])("refuses %s", (_, schema, message, problem) => {
     expect(() => readProtoSchema({ schema, message })).toThrow(SchemaRefused);
     expect(() => readProtoSchema({ schema, message })).toThrow(problem);
