@@ -71,8 +71,15 @@ export class ByteReader {
   /** An unsigned number of at most 64 bits, seven in each byte, the lowest first. */
   varint(): bigint {
     const start = this.at;
-    let value = 0n;
-    for (let shift = 0n; this.at - start < VARINT_BYTES_MAX; shift += 7n) {
+    let low = 0;
+    // Most numbers are small, and BigInt is slow.
+    for (let shift = 0; shift < 28; shift += 7) {
+      const byte = this.byte();
+      low |= (byte & 0x7f) << shift;
+      if (byte < 0x80) return BigInt(low);
+    }
+    let value = BigInt(low);
+    for (let shift = 28n; this.at - start < VARINT_BYTES_MAX; shift += 7n) {
       const byte = this.byte();
       value |= BigInt(byte & 0x7f) << shift;
       if (byte < 0x80) return BigInt.asUintN(64, value);
