@@ -97,4 +97,16 @@ export const MUTATIONS: readonly Mutation[] = [
     find: "const rows = [...prepared.bad.values()].flatMap((records) => [...records.values()]);",
     replace: "const rows: Quarantined[] = [];",
   },
+  {
+    rule: "11 what stops at drift is not inserted",
+    file: "actors/landing.ts",
+    find: "yield* stopAtDrift(target, prepared);",
+    replace: "",
+  },
+  {
+    rule: "11 what was withdrawn waits again",
+    file: "actors/table_drift.ts",
+    find: "[...part.slices, ...(next?.slices ?? []), ...at.ready.slices]",
+    replace: "at.ready.slices",
+  },
 ];

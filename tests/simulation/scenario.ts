@@ -5,7 +5,9 @@
  *
  * The audit is the product's promise: every record that the log accepted is
  * exactly one row or exactly one quarantined record, the markers add up, and
- * the committed positions stand at the end of the log.
+ * the committed positions stand at the end of the log. In some runs the source
+ * stops at drift while the faults last: until it is corrected nothing may be
+ * quarantined, and nothing stored behind a bad record.
  *
  * @module
  */
@@ -45,6 +47,10 @@ const TARGET: Target = {
   catalog: 1,
   projection: PROJECTION,
 };
+/** The source before it is corrected, where it stops at drift; the correction is the next version of the catalog. */
+const STOPPING: Target = { ...TARGET, projection: { ...PROJECTION, source: { ...PROJECTION.source, drift: "stop" } } };
+const CORRECTED: Target = { ...TARGET, catalog: 2 };
+const STOPPING_CHANCE = 0.2;
 const QUIET_MS = 320_000;
 const HOUR_MS = 3_600_000;
 
@@ -57,7 +63,9 @@ export function run(seed: number): Outcome {
   const beginMs = world.nowMs;
   const faultsUntilMs = beginMs + 40_000 + world.below(260_000);
   const sent = produce(world, log, faultsUntilMs);
+  const isStopping = world.chance(STOPPING_CHANCE);
   const cluster = new Cluster(world, log, warehouse);
+  if (isStopping) cluster.target = STOPPING;
   for (let node = 0; node < NODES; node++) cluster.boot(node);
   const plan = new Machine(world, "faults");
   const strike = () => {
@@ -67,11 +75,13 @@ export function run(seed: number): Outcome {
   };
   world.after(plan, world.below(20_000), strike);
   world.run(() => false, faultsUntilMs);
+  const early = isStopping ? beyondDrift(log, warehouse) : [];
+  if (isStopping) cluster.apply(CORRECTED);
   cluster.heal();
   const settled = world.run(() => isSettled(log, warehouse, sent.length), world.nowMs + HOUR_MS);
   // Whoever still sleeps or is still on its way may do harm only now.
   world.run(() => false, world.nowMs + QUIET_MS);
-  const problems = audit(log, warehouse);
+  const problems = [...early, ...audit(log, warehouse)];
   if (settled !== "done")
     problems.unshift(
       `the run ended by ${settled} with records that never landed`,
@@ -107,6 +117,9 @@ class Cluster {
   readonly #world: World;
   readonly #log: FakeLog;
   readonly #warehouse: FakeWarehouse;
+  /** What is in force; batches that were announced under the first version keep that. */
+  target = TARGET;
+  #first = TARGET;
   #boots = 0;
 
   constructor(world: World, log: FakeLog, warehouse: FakeWarehouse) {
@@ -116,20 +129,21 @@ class Cluster {
   }
 
   boot(node: number): void {
+    const [target, first] = [this.target, this.#first];
     const machine = new Machine(this.#world, `node ${node}.${this.#boots++}`);
     this.#machines.set(node, machine);
     const registry = new Registry();
     this.#registries.set(node, registry);
     const actor = tableActor({
       group: "ods.events",
-      target: TARGET,
+      target,
       limits: LIMITS,
       partitionLimits: { recordsMax: 20, bytesMax: 1 << 20, aheadBytesMax: 2_000, waitMs: 5_000, pauseMs: 10 },
       windowParts: WINDOW_PARTS,
       registry,
       visible: new Visible(),
       suspend: () => Effect.die("there are no views here"),
-      targetAt: () => Effect.succeed(TARGET),
+      targetAt: (catalog) => Effect.succeed(catalog === target.catalog ? target : first),
       isCurrent: Effect.succeed(true),
       drained: Effect.void,
     });
@@ -163,6 +177,17 @@ class Cluster {
     else if (dice < 0.8) this.#warehouse.server.downUntilMs = world.nowMs + world.below(40_000);
     else if (dice < 0.87) this.#log.server.downUntilMs = world.nowMs + world.below(20_000);
     else if (dice < 0.94) this.#stopAllAndExpire();
+  }
+
+  /** Brings another version of the source into force: every process is started anew with it, whatever it was doing. */
+  apply(target: Target): void {
+    this.#first = this.target;
+    this.target = target;
+    for (const [node, machine] of this.#machines) {
+      machine.kill();
+      this.#log.lose(machine);
+      this.boot(node);
+    }
   }
 
   /** No more faults; everything dead is started again. */
@@ -202,6 +227,21 @@ function isSettled(log: FakeLog, warehouse: FakeWarehouse, records: number): boo
       commit === undefined || (commit.offset === stored.length && decodeMark(commit.metadata)?.intent === undefined)
     );
   });
+}
+
+/** What a source that stops at drift must not have done yet. */
+function beyondDrift(log: FakeLog, warehouse: FakeWarehouse): string[] {
+  const firstBad = log.partitions.map((records) => records.findIndex(({ value }) => !value.includes('"good"')));
+  const beyond = warehouse.rows.filter(({ partition, offset }) => {
+    const bad = firstBad[partition]!;
+    return bad >= 0 && offset > bad;
+  });
+  return [
+    ...beyond.map(({ partition, offset }) => `${partition}/${offset}: was stored behind a record that stops it`),
+    ...warehouse.quarantine.map(
+      ({ partition, offset }) => `${partition}/${offset}: was quarantined instead of stopping`,
+    ),
+  ];
 }
 
 /** Compares what the log accepted with what the warehouse has; says what is wrong. */
