@@ -15,6 +15,7 @@ export { ClickHouseStartFailed } from "./clickhouse/start_failed.ts";
 export { checkDataDirectory, DATA_FORMAT, DataDirectoryRefused, stampDataDirectory } from "./data_directory.ts";
 export * from "./log.ts";
 export * from "./murmur2.ts";
+export * from "./once_header.ts";
 export * from "./records.ts";
 export { sha256Of } from "./sha256.ts";
 export { type SqliteLogOptions, sqliteLog } from "./sqlite_log/mod.ts";
