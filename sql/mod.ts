@@ -24,6 +24,7 @@ export * from "./dimension.ts";
 export { type LoadStatement, loadProblem, loadStatements } from "./dimension_load.ts";
 export { eventExample, eventSchema } from "./event_schema.ts";
 export * from "./function.ts";
+export * from "./identity.ts";
 export { answerSchema, type JsonSchema, paramJsonSchema, paramValue } from "./json_schema.ts";
 export { type Judgement, type JudgeRules, judgeAst } from "./judge/judge.ts";
 export { KNOWN_FUNCTIONS } from "./judge/known_functions.ts";

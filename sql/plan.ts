@@ -90,15 +90,26 @@ export function planSource(
     source.partitionBy !== before.partitionBy ||
     (source.unknown === "keep") !== (before.unknown === "keep");
   if (moved) notes.push("changes event time, partitioning or unknown fields");
+  const onRepeats = dedupeNotes(before, source);
   if (notes.length === 0)
     return {
       kind: "describe",
       definition: source,
       version: applied.version,
-      notes: ["changes the description, topic settings or key"],
+      notes: onRepeats.length > 0 ? onRepeats : ["changes the description, topic settings or key"],
     };
+  notes.push(...onRepeats);
   const isDestructive = removed.length > 0 || (before.unknown === "keep" && source.unknown !== "keep");
   return { kind: "rebuild", definition: source, version: applied.version + 1, isDestructive, notes };
+}
+
+/** What changes for events that a producer sends again. */
+function dedupeNotes(before: Source, { dedupe, partitions }: Source): readonly string[] {
+  const isSame = before.dedupe?.by === dedupe?.by && before.dedupe?.withinMs === dedupe?.withinMs;
+  if (dedupe === undefined) return isSame ? [] : ["stores events that are sent again"];
+  const span = `${dedupe.withinMs / 1_000} s`;
+  if (!isSame) return [`drops events whose ${dedupe.by} was stored up to ${span} before, those that are there now too`];
+  return before.partitions < partitions ? ["moves keys to other partitions; what is stored is still known there"] : [];
 }
 
 /** The SELECT list that turns rows of the old table into rows of the new one, in the order of its columns. */
