@@ -63,7 +63,8 @@ const STATUS: Operation = {
         objectOf({
           ...{ source: TEXT, topic: TEXT, rows: WHOLE_OR_NULL, events_per_second: NUMBER_OR_NULL },
           ...{ lag_records: WHOLE_OR_NULL, lag_seconds: NUMBER_OR_NULL, open_intents: WHOLE_OR_NULL },
-          ...{ quarantined_last_hour: WHOLE_OR_NULL, refused_last_hour: WHOLE_OR_NULL },
+          ...{ duplicates_last_hour: WHOLE_OR_NULL, quarantined_last_hour: WHOLE_OR_NULL },
+          refused_last_hour: WHOLE_OR_NULL,
         }),
       ),
       models: objectOf({ active: WHOLE, building: WHOLE, suspended: listOf(objectOf({ name: TEXT, note: TEXT })) }),
