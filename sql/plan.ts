@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { spanText } from "./definition/duration.ts";
 import { identifier, literal } from "./definition/tokens.ts";
 import type { Definition } from "./definitions.ts";
 import type { Column, Source } from "./source.ts";
@@ -107,8 +108,7 @@ export function planSource(
 function dedupeNotes(before: Source, { dedupe, partitions }: Source): readonly string[] {
   const isSame = before.dedupe?.by === dedupe?.by && before.dedupe?.withinMs === dedupe?.withinMs;
   if (dedupe === undefined) return isSame ? [] : ["stores events that are sent again"];
-  const span = `${dedupe.withinMs / 1_000} s`;
-  if (!isSame) return [`drops events whose ${dedupe.by} was stored up to ${span} before, those that are there now too`];
+  if (!isSame) return [`drops events whose ${dedupe.by} was stored within ${spanText(dedupe.withinMs)} before them`];
   return before.partitions < partitions ? ["moves keys to other partitions; what is stored is still known there"] : [];
 }
 

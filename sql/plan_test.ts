@@ -70,7 +70,7 @@ describe("planSource()", () => {
   });
 
   const hour = { by: "id", withinMs: 3_600_000 };
-  const drops = "drops events whose id was stored up to 3600 s before, those that are there now too";
+  const drops = "drops events whose id was stored within 1 hour before them";
   test.each<readonly [string, Partial<Source>, Partial<Source>, string]>([
     ["repeats that are dropped", {}, { dedupe: hour }, drops],
     ["another window", { dedupe: { ...hour, withinMs: 5_000 } }, { dedupe: hour }, drops],
