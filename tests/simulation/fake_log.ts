@@ -74,6 +74,7 @@ export class FakeLog {
       deleteTopic: () => refused,
       alterTopic: () => refused,
       topics: refused,
+      keepsKeys: true,
       append: () => refused,
       offsets: () =>
         call(() =>

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { LastRecord, Ledger, LedgerPosition, Marker, Projection, Quarantined } from "@weir/actors";
+import type { LastRecord, Ledger, LedgerPosition, Marker, Projection, Quarantined, Remembered } from "@weir/actors";
 import { type Insert, type Warehouse, WarehouseFailed } from "@weir/connectors";
 import { Effect } from "effect";
 import { type Machine, Server, type World } from "./world.ts";
@@ -55,6 +55,7 @@ export class FakeWarehouse {
   readonly #window: number;
   #tokens: string[] = [];
   #quarantineTokens = new Set<string>();
+  readonly #seen: (Remembered & { epoch: number })[] = [];
 
   constructor(world: World, options: { windowParts: number; lossy: number }) {
     this.world = world;
@@ -105,6 +106,17 @@ export class FakeWarehouse {
           call(() => void this.#positioned.set(marker.token, marker)),
           call(() => void this.markers.set(marker.token, marker)),
         ),
+      seen: ({ epoch, ranges }, wanted) =>
+        call(() => {
+          const sinceMs = new Map(wanted.map((one) => [one.hash, one.sinceMs]));
+          return this.#seen.filter(
+            (row) =>
+              row.epoch === epoch &&
+              row.atMs > (sinceMs.get(row.hash) ?? Number.POSITIVE_INFINITY) &&
+              ranges.some(({ partition, from }) => row.partition === partition && row.offset < from),
+          );
+        }),
+      remember: ({ epoch }, rows) => call(() => void this.#seen.push(...rows.map((row) => ({ ...row, epoch })))),
       quarantine: (of, rows) =>
         call(() => {
           if (this.#quarantineTokens.has(of.token)) return;
