@@ -20,6 +20,28 @@ const AVRO = JSON.stringify({
     { name: "tags", type: { type: "array", items: ["null", "string", { type: "map", values: "double" }] } },
   ],
 });
+/** A change as Debezium writes it with Avro: rows by name, times by Connect's names. */
+const CHANGE = JSON.stringify({
+  ...{ type: "record", name: "Envelope", namespace: "shop.orders" },
+  fields: [
+    {
+      name: "before",
+      type: [
+        "null",
+        {
+          ...{ type: "record", name: "Value" },
+          fields: [
+            { name: "id", type: "long" },
+            { name: "at", type: { type: "long", "connect.name": "io.debezium.time.MicroTimestamp" } },
+            { name: "day", type: { type: "int", "connect.name": "io.debezium.time.Date" } },
+          ],
+        },
+      ],
+    },
+    { name: "after", type: ["null", "Value"] },
+    { name: "op", type: "string" },
+  ],
+});
 const PROTO = `syntax = "proto3"; import "google/protobuf/timestamp.proto";
   message R { int64 id = 1; google.protobuf.Timestamp at = 2; repeated sint32 n = 3; map<string, R> m = 4; string s = 5; }`;
 
@@ -27,8 +49,9 @@ const FORMATS: readonly Format[] = [
   { kind: "csv", delimiter: ",", columns: ["id", "at"] },
   { kind: "debezium" },
   { kind: "canal" },
-  { kind: "avro", schema: AVRO },
-  { kind: "avro", schema: new Map([[7, AVRO]]) },
+  { kind: "avro", schema: AVRO, isChange: false },
+  { kind: "avro", schema: new Map([[7, AVRO]]), isChange: false },
+  { kind: "avro", schema: CHANGE, isChange: true },
   { kind: "protobuf", schema: PROTO, message: "R", isFramed: false },
   { kind: "protobuf", schema: PROTO, message: "R", isFramed: true },
 ];
@@ -78,7 +101,7 @@ function noise(random: (bound: number) => number): Uint8Array {
 describe("decoderOf()", () => {
   test("is nothing for JSON, which needs none", () => {
     expect(decoderOf(sourceOf({ kind: "json" }), [])).toBeUndefined();
-    expect(FORMATS.map(hasOps)).toEqual([false, true, true, false, false, false, false]);
+    expect(FORMATS.map(hasOps)).toEqual([false, true, true, false, false, true, false, false]);
   });
 
   test.each(FORMATS.map((format, index) => [format.kind, index] as const))(
@@ -105,7 +128,24 @@ describe("decoderOf()", () => {
 
   test.each(FORMATS.map((format) => [format.kind, format] as const))("%s judges a tombstone", (kind, format) => {
     const said = decoderOf(sourceOf(format), [])!(null);
-    expect(said.kind).toBe(kind === "debezium" ? "nothing" : "refused");
+    const isChange = kind === "debezium" || (format.kind === "avro" && format.isChange);
+    expect(said.kind).toBe(isChange ? "nothing" : "refused");
+  });
+
+  test("reads Debezium's changes inside Avro", () => {
+    const decoder = decoderOf(sourceOf({ kind: "avro", schema: CHANGE, isChange: true }), [])!;
+    expect(decoder(Buffer.from("00 02 02 02 02 02 63".replaceAll(" ", ""), "hex"))).toEqual({
+      ...{ kind: "row", op: "c" },
+      text: '{"id":1,"at":"1970-01-01T00:00:00.000001","day":"1970-01-02"}',
+    });
+    expect(decoder(Buffer.from("02 02 01 00 00 02 64".replaceAll(" ", ""), "hex"))).toEqual({
+      ...{ kind: "row", op: "d" },
+      text: '{"id":1,"at":"1969-12-31T23:59:59.999999","day":"1970-01-01"}',
+    });
+    expect(decoder(Buffer.from("00 00 02 74".replaceAll(" ", ""), "hex"))).toMatchObject({
+      kind: "refused",
+      reason: "it is no change of a row (c, u, d or r): its op is 't'",
+    });
   });
 });
 
