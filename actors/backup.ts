@@ -44,6 +44,7 @@ import {
 import { Clock, Context, Effect, Layer, type Scope, Semaphore } from "effect";
 import { whileAway } from "./away_retry.ts";
 import { Catalog, type ChangeFailures, Sources } from "./catalog/catalog.ts";
+import { stillHeld } from "./hold.ts";
 import { NUMBERS } from "./read_settings.ts";
 
 /** What can go wrong while a backup is made or restored. */
@@ -173,6 +174,7 @@ const takeCut = Effect.fnUntraced(function* (
     Effect.gen(function* () {
       for (const object of withRows) yield* command("admin", fillCopy(object));
       const copy = yield* log.copy(folder.log);
+      yield* stillHeld;
       return { objects, log: copy, catalog: yield* catalogVersion };
     }),
   );

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { crcOf, type Records } from "@weir/connectors";
+import { crcOf, type Records, recordCrc } from "@weir/connectors";
 import { type LastRecord, RANGES_MAX, type Range } from "./intent.ts";
 
 /** Upper bounds of a batch. The first one reached cuts it. */
@@ -108,7 +108,7 @@ export function partOf({
   const last = {
     offset: records.offsets[index],
     timestampMs: records.timestamps[index],
-    crc: crcOf(records, { start: index, end }, 0),
+    crc: recordCrc(records, index),
   };
   return { range: { partition, from, to, rows, crc }, slices, last };
 }

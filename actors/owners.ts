@@ -1,15 +1,17 @@
 /**
  * Owners: the table actors of this process, started, drained and at rest.
  *
- *   startOwner ──▶ landing ──drain──▶ finished what it announced ──▶ at rest ──▶ startOwner
+ *   startOwner ──▶ landing ──atRest: the group is held──▶ at rest ──▶ landing again, or another owner in its place
+ *                     └──drain──▶ finished what it announced ──▶ gone
  *
- * A source keeps being served while its owner rests: events wait in the log.
- * `atRest` is the barrier behind every change of tables and views: nothing is
- * announced, everything that was landed is committed.
+ * A source keeps being served while its owners rest: events wait in the log.
+ * `atRest` is the barrier behind every change of tables and views, whichever
+ * processes land the source: nothing is announced, everything that was landed is
+ * committed.
  *
  * @module
  */
-import { Log, LogFailed, type TopicInfo, Warehouse } from "@weir/connectors";
+import { Log, type LogFailed, type TopicInfo, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import {
   type AppliedSource,
   type Conform,
@@ -22,7 +24,7 @@ import {
 } from "@weir/sql";
 import { Deferred, Effect, Exit, Scope } from "effect";
 import { appliedSource } from "./catalog/read.ts";
-import { decodeMark } from "./intent.ts";
+import { holding } from "./hold.ts";
 import type { SuspendView, Target } from "./landing.ts";
 import type { Ledger } from "./ledger.ts";
 import type { PartitionLimits } from "./partition.ts";
@@ -81,8 +83,12 @@ export interface Owners {
   readonly registry: Registry;
   readonly visible: Visible;
   readonly scope: Scope.Scope;
+  /** Whether sources are landed here; a gateway only serves them. */
+  readonly lands: boolean;
   /** What happens to a view that fails for good. */
   readonly suspend: SuspendView;
+  /** Whether a source is still what the catalog says; asked at every assignment, because others change it. */
+  readonly isCurrent: (applied: AppliedSource) => Effect.Effect<boolean, WarehouseFailed>;
 }
 
 /** The consumer group whose commits hold a source's positions and intents. */
@@ -96,6 +102,16 @@ export const bringUp = Effect.fnUntraced(function* (owners: Owners, applied: App
   yield* warehouse.command("writer", createSourceView(source, version));
   const { partitions } = yield* ensureTopic(source);
   yield* startOwner(owners, applied, partitions);
+});
+
+/** Starts the owner of what another process has brought up, in the place of what was landed here before. */
+export const takeUp = Effect.fnUntraced(function* (owners: Owners, applied: AppliedSource) {
+  const log = yield* Log;
+  const { name, topic } = applied.source;
+  const found = (yield* log.topics).find((one) => one.name === topic);
+  if (found === undefined) return yield* Effect.logWarning(`ods.${name} cannot be served yet: it has no topic.`);
+  yield* drain(owners, name);
+  yield* startOwner(owners, applied, found.partitions);
 });
 
 /** Makes sure that a source's topic is as its definition says. */
@@ -119,6 +135,12 @@ const startOwner = Effect.fnUntraced(function* (
   const { registry, visible, suspend } = owners;
   const projection = conform(applied.source);
   const target = targetOf(applied, projection);
+  const running: RunningSource = { applied, target, conform: projection, partitions };
+  owners.serving.set(name, running);
+  if (!owners.lands) return;
+  const before = owners.running.get(name);
+  // It rests: whatever it announced is finished.
+  if (before !== undefined) yield* Scope.close(before.scope, Exit.void);
   const scope = yield* Scope.fork(owners.scope);
   const drained = yield* Deferred.make<void>();
   const context = yield* Effect.context<Warehouse>();
@@ -140,13 +162,12 @@ const startOwner = Effect.fnUntraced(function* (
     visible,
     suspend,
     targetAt,
+    isCurrent: owners.isCurrent(applied),
     drained: Effect.asVoid(Deferred.succeed(drained, undefined)),
   });
   const exceeded = (error: unknown) =>
     Effect.logError(`table/${target.statement} gave up: ${error instanceof Error ? error.message : String(error)}`);
   const ref = yield* Scope.provide(spawn(actor, { address: `table/${target.statement}`, registry, exceeded }), scope);
-  const running: RunningSource = { applied, target, conform: projection, partitions };
-  owners.serving.set(name, running);
   owners.running.set(name, { ...running, ref, scope, drained });
 });
 
@@ -177,38 +198,18 @@ export const drainAll = (owners: Owners): Effect.Effect<void> =>
     concurrency: "unbounded",
   });
 
-/**
- * Runs `work` while nothing of these sources is announced and not finished.
- * Owners that `work` did not start anew go on as they were, whatever became of it.
- */
+/** Runs `work` while nothing of these sources is announced and not finished, here or in other processes. */
 export const atRest = <A, E, R>(
   owners: Owners,
   names: readonly string[],
   work: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E | LogFailed, R | OwnerNeeds> =>
-  Effect.gen(function* () {
-    const resting = names.flatMap((name) => owners.running.get(name) ?? []);
-    const goOn = Effect.forEach(
-      resting,
-      ({ applied, partitions }) =>
-        owners.running.has(applied.source.name) ? Effect.void : startOwner(owners, applied, partitions),
-      { discard: true },
+  Effect.suspend(() => {
+    const resting = names.flatMap((name) => owners.serving.get(name) ?? []);
+    return holding(
+      resting.map(({ applied, target }) => ({
+        ...{ group: groupOf(applied), topic: applied.source.topic, name: target.statement },
+      })),
+      work,
     );
-    return yield* Effect.gen(function* () {
-      yield* Effect.forEach(resting, ({ applied }) => drain(owners, applied.source.name), {
-        discard: true,
-        concurrency: "unbounded",
-      });
-      yield* Effect.forEach(resting, ({ applied }) => nothingOpen(applied), { discard: true });
-      return yield* work;
-    }).pipe(Effect.ensuring(goOn));
   });
-
-/** Fails while a batch of the source is announced and not finished: it belongs to the tables that it was announced for. */
-const nothingOpen = Effect.fnUntraced(function* (applied: AppliedSource): Effect.fn.Return<void, LogFailed, Log> {
-  const log = yield* Log;
-  const commits = yield* log.committed({ group: groupOf(applied), topic: applied.source.topic });
-  if (commits.every(({ metadata }) => decodeMark(metadata)?.intent === undefined)) return;
-  const message = `Cannot change ods.${applied.source.name} or what reads it: a batch is announced and not finished yet. Try again in a moment.`;
-  return yield* new LogFailed({ reason: "unavailable", message, retriable: true });
-});

@@ -18,6 +18,8 @@ import { warehouseLedger } from "./warehouse_ledger.ts";
 export interface PlatformOptions {
   /** Rows that one insert of a backfill reads. */
   readonly chunkRows?: number | undefined;
+  /** Whether sources are landed in this process; the door alone serves what others land. */
+  readonly lands?: boolean;
   /** How often what the door refused is written. */
   readonly refusalsEveryMs?: number;
   /** Where backups go; without it none can be made. */
@@ -27,9 +29,10 @@ export interface PlatformOptions {
 /** Everything of a platform above its log and its warehouse. */
 export const platformLayer = ({
   chunkRows = CHUNK_ROWS,
+  lands = true,
   refusalsEveryMs = REFUSALS_EVERY_MS,
   backups = {},
 }: PlatformOptions = {}): Layer.Layer<Sources | Catalog | Refusals | Backups, ChangeFailures, Log | Warehouse> => {
-  const catalog = catalogLayer({ chunkRows }).pipe(Layer.provide(warehouseLedger));
+  const catalog = catalogLayer({ chunkRows, lands }).pipe(Layer.provide(warehouseLedger));
   return Layer.mergeAll(Layer.provideMerge(backupsLayer(backups), catalog), refusalsEvery(refusalsEveryMs));
 };

@@ -10,7 +10,16 @@
  *
  * @module
  */
-import { type Commit, crcOf, Log, LogFailed, type Membership, type Records, type Warehouse } from "@weir/connectors";
+import {
+  type Commit,
+  Log,
+  LogFailed,
+  type Membership,
+  type Records,
+  recordCrc,
+  type Warehouse,
+  type WarehouseFailed,
+} from "@weir/connectors";
 import { Data, Deferred, Effect, Exit, Queue, Scope } from "effect";
 import { AWAY_RETRY, whileAway } from "./away_retry.ts";
 import { type Part, partOf, type Slice } from "./batch.ts";
@@ -46,6 +55,8 @@ export interface TableOptions {
   readonly suspend: SuspendView;
   /** The target as it was under an earlier version of the catalog; for intents announced then. */
   readonly targetAt: (catalog: number) => Effect.Effect<Target, unknown>;
+  /** False once the catalog says something else of the source than this target: then nothing is landed here any more. */
+  readonly isCurrent: Effect.Effect<boolean, WarehouseFailed>;
   /** Called once after a `drain` message, when nothing is under way any more. */
   readonly drained: Effect.Effect<void>;
 }
@@ -193,10 +204,15 @@ const commit = Effect.fnUntraced(function* (
 const retriable = (error: LogFailed) => error.retriable;
 
 /** Finds out where each partition goes on. */
-const locateAll = Effect.fnUntraced(function* ({ group, target }: TableOptions, partitions: readonly number[]) {
+const locateAll = Effect.fnUntraced(function* (
+  { group, target, isCurrent }: TableOptions,
+  partitions: readonly number[],
+) {
   const log = yield* Log;
   const ledger = yield* Ledger;
   const { topic, statement } = target;
+  // Who replaces this owner finds out as well, and will go on.
+  if (!(yield* whileAway(isCurrent))) return [];
   const lookUp = Effect.all([log.committed({ group, topic }), ledger.positions(statement), log.offsets(topic)]);
   const [commits, positions, ranges] = yield* whileAway(lookUp);
   const newest = positions.reduce((epoch, position) => Math.max(epoch, position.epoch), 0);
@@ -233,7 +249,7 @@ const recordAt = Effect.fnUntraced(function* (at: {
   return {
     offset: records.offsets[0],
     timestampMs: records.timestamps[0],
-    crc: crcOf(records, { start: 0, end: 1 }, 0),
+    crc: recordCrc(records, 0),
   };
 });
 

@@ -26,8 +26,8 @@ const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.
 export function kafkaFor(file: string): string | undefined {
   const jars = process.env.WEIR_KAFKA_JARS ?? join(homedir(), ".cache", "weir", `kafka-${VERSION}`);
   const why =
-    (process.env.WEIR_KAFKA ?? "") === ""
-      ? "WEIR_KAFKA is not set"
+    process.env.WEIR_KAFKA === "0"
+      ? "WEIR_KAFKA=0 says so"
       : existsSync(jars)
         ? missing("java")
         : (missing("java", "mvn") ?? fetchJars(jars));

@@ -125,11 +125,29 @@ export type MembershipEvent =
   | { readonly kind: "assigned"; readonly generation: number; readonly partitions: readonly number[] }
   | { readonly kind: "revoked"; readonly generation: number; readonly partitions: readonly number[] };
 
+/** How a member takes part in its group. */
+export interface JoinOptions {
+  /**
+   * Takes every partition of the topic, once the others have released theirs, and keeps them until it leaves: members
+   * that come later wait, and a second one that wants them all waits for the first. `revoked` says that it lost them.
+   */
+  readonly exclusive?: boolean;
+}
+
 /** One member of a consumer group of one topic; leaving is closing the scope. */
 export interface Membership {
   readonly events: Queue.Dequeue<MembershipEvent>;
   /** Answers a `revoked` event: these partitions are no longer worked on here. */
   readonly released: (partitions: readonly number[]) => Effect.Effect<void>;
+  /** Until when nobody else can own what this member owns now, by this machine's clock; -Infinity if it owns nothing. */
+  readonly heldUntilMs: () => number;
+}
+
+/** Who owns what of a topic, as its group's coordinator says. */
+export interface Member {
+  /** Where it runs, as it called itself. */
+  readonly name: string;
+  readonly partitions: readonly number[];
 }
 
 /** A copy of the log that has begun: it will hold what was durable then, and nothing later. */
@@ -151,6 +169,8 @@ export interface CopiedLog {
 export class Log extends Context.Service<
   Log,
   {
+    /** Whether other processes may work on this log at the same time. */
+    readonly isShared: boolean;
     readonly createTopic: (topic: Topic) => Effect.Effect<TopicInfo, LogFailed>;
     readonly deleteTopic: (name: string) => Effect.Effect<void, LogFailed>;
     readonly topics: Effect.Effect<readonly TopicInfo[], LogFailed>;
@@ -160,7 +180,16 @@ export class Log extends Context.Service<
     /** Appends all writes or none; answers when they are durable. */
     readonly append: (writes: readonly Write[], once?: Once) => Effect.Effect<AppendReceipt, LogFailed | KeyReused>;
     readonly read: (at: ReadAt) => Effect.Effect<Records, LogFailed | OffsetGap>;
-    readonly join: (group: string, topic: string) => Effect.Effect<Membership, LogFailed, Scope.Scope>;
+    readonly join: (
+      group: string,
+      topic: string,
+      options?: JoinOptions,
+    ) => Effect.Effect<Membership, LogFailed, Scope.Scope>;
+    /** The members of a group now. */
+    readonly members: (of: {
+      readonly group: string;
+      readonly topic: string;
+    }) => Effect.Effect<readonly Member[], LogFailed>;
     /** Commits several partitions at once, under the generation that owns them; looks at each answer are the caller's. */
     readonly commit: (
       of: { readonly group: string; readonly topic: string; readonly generation: number },

@@ -19,6 +19,18 @@ export const assigned = Effect.fn("assigned")(function* (member: Membership) {
   }
 });
 
+/** Asks until the answer holds. */
+export const until = Effect.fn("until")(function* <A, E, R>(
+  ask: Effect.Effect<A, E, R>,
+  holds: (answer: A) => boolean,
+) {
+  for (;;) {
+    const answer = yield* ask;
+    if (holds(answer)) return answer;
+    yield* Effect.sleep("20 millis");
+  }
+});
+
 /** Reads a partition from `from` to its end. */
 export const readAll = Effect.fn("readAll")(function* (from: ReadAt) {
   const log = yield* Log;

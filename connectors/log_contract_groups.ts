@@ -8,7 +8,7 @@
 import { expect } from "bun:test";
 import { Effect, Exit, Queue, Scope } from "effect";
 import { Log } from "./log.ts";
-import { assigned, type Check, freshName, freshTopic } from "./log_contract_fixture.ts";
+import { assigned, type Check, freshName, freshTopic, until } from "./log_contract_fixture.ts";
 
 /** What every implementation must hold of its groups. */
 export function groupChecks(check: Check): void {
@@ -82,6 +82,40 @@ export function groupChecks(check: Check): void {
       expect(newer).toBeGreaterThan(generation);
       expect(yield* log.committed({ group, topic })).toEqual([lastWord]);
       expect((yield* log.commit({ group, topic, generation }, [lastWord]))[0].error).toBe("fenced");
+    }),
+  );
+
+  check("gives everything to an exclusive member until it leaves, whoever else comes", () =>
+    Effect.gen(function* () {
+      const log = yield* Log;
+      const topic = yield* freshTopic(2);
+      const group = freshName();
+      const of = { group, topic };
+      const owner = yield* log.join(group, topic);
+      const { generation } = yield* assigned(owner);
+      const scope = yield* Scope.make();
+      const holder = yield* Scope.provide(log.join(group, topic, { exclusive: true }), scope);
+      const revoked = yield* Queue.take(owner.events);
+      expect(revoked).toMatchObject({ kind: "revoked", generation });
+      expect(holder.heldUntilMs()).toBe(Number.NEGATIVE_INFINITY);
+      yield* owner.released(revoked.partitions);
+      expect((yield* assigned(holder)).partitions.toSorted()).toEqual([0, 1]);
+      expect(holder.heldUntilMs()).toBeGreaterThan(Date.now());
+      const later = yield* log.join(group, topic);
+      const second = yield* Effect.scoped(
+        Effect.gen(function* () {
+          const waiting = yield* log.join(group, topic, { exclusive: true });
+          yield* until(log.members(of), (members) => members.some(({ partitions }) => partitions.length === 2));
+          return waiting.heldUntilMs();
+        }),
+      );
+      expect(second).toBe(Number.NEGATIVE_INFINITY);
+      expect(yield* Queue.size(holder.events)).toBe(0);
+      yield* log.alterTopic({ name: topic, partitions: 3, retention: {} });
+      expect(yield* Queue.take(holder.events)).toMatchObject({ kind: "assigned", partitions: [0, 1, 2] });
+      yield* Scope.close(scope, Exit.void);
+      const [one] = yield* Effect.raceAll([owner, later].map((member) => Effect.map(assigned(member), Array.of)));
+      expect(one!.generation).toBeGreaterThan(generation);
     }),
   );
 

@@ -6,7 +6,8 @@
  * A million records a second leave no room for an object each: a writer packs
  * them into bytes, a reader sees columns of positions into those bytes. The
  * packed form is the embedded log's blob format and the form that crosses its
- * Worker, so it must only ever grow by a new `FORMAT` number.
+ * Worker, so it must only ever grow by a new `FORMAT` number. A log with a form of
+ * its own (Kafka) is read where its bytes lie: such records are `framed`.
  *
  *   record = i32 keyBytes (-1: no key) · i32 valueBytes (-1: tombstone) · u32 headersBytes · f64 timestampMs
  *            · key · headers (JSON object of strings, UTF-8) · value          (all little endian)
@@ -159,12 +160,21 @@ export interface Records {
   readonly offsets: Float64Array;
   /** Append time of each record, milliseconds since 1970. */
   readonly timestamps: Float64Array;
-  /** Start of each key in `bytes`, -1 for none; the headers begin where the key ends, the value where the headers end. */
+  /** Start of each key in `bytes`, -1 for none; in the packed form the headers lie between key and value. */
   readonly keyStarts: Int32Array;
   readonly keyEnds: Int32Array;
   /** Start of each value in `bytes`, -1 for a tombstone. */
   readonly valueStarts: Int32Array;
   readonly valueEnds: Int32Array;
+  /** Present where the bytes are not in the packed form. */
+  readonly framed?: Framed;
+}
+
+/** Records in the form of their own log: where each begins and ends in `bytes`, and the headers of those that have some. */
+export interface Framed {
+  readonly starts: Int32Array;
+  readonly ends: Int32Array;
+  readonly headers: ReadonlyMap<number, Readonly<Record<string, string>>>;
 }
 
 /** One stretch of packed records with consecutive offsets, `count` of them from `firstOffset`. */
@@ -239,16 +249,55 @@ export function walkPacked(
   return { count, end };
 }
 
+/** Whether a record has headers. */
+export function hasHeaders(records: Records, index: number): boolean {
+  const { framed, keyEnds, valueStarts, valueEnds } = records;
+  if (framed !== undefined) return framed.headers.has(index);
+  return keyEnds[index] !== (valueStarts[index] < 0 ? valueEnds[index] : valueStarts[index]);
+}
+
 /** The headers of one record; empty when it has none. */
 export function headersOf(records: Records, index: number): Readonly<Record<string, string>> {
+  if (records.framed !== undefined) return records.framed.headers.get(index) ?? {};
   const start = records.keyEnds[index];
   const end = records.valueStarts[index] < 0 ? records.valueEnds[index] : records.valueStarts[index];
   return start === end ? {} : JSON.parse(new TextDecoder().decode(records.bytes.subarray(start, end)));
 }
 
-/** CRC-32 over the packed bytes of records [start, end), continuing `seed`; the same for the same records however they were read. */
+/** CRC-32 over the bytes of records [start, end), continuing `seed`; the same for the same records however they were read. */
 export function crcOf(records: Records, at: { readonly start: number; readonly end: number }, seed: number): number {
   if (at.start === at.end) return seed;
+  if (records.framed !== undefined) return framedCrc(records.bytes, records.framed, { ...at, seed });
   const first = records.keyStarts[at.start] < 0 ? records.keyEnds[at.start] : records.keyStarts[at.start];
   return crc32(records.bytes.subarray(first - FIXED_BYTES, records.valueEnds[at.end - 1]), seed);
+}
+
+/** What lies between two stretches of records belongs to neither: it depends on how they were read. */
+function framedCrc(
+  bytes: Uint8Array,
+  { starts, ends }: Framed,
+  { start, end, seed }: { readonly start: number; readonly end: number; readonly seed: number },
+): number {
+  let sum = seed;
+  for (let from = start; from < end; ) {
+    let to = from + 1;
+    while (to < end && starts[to] === ends[to - 1]) to++;
+    sum = crc32(bytes.subarray(starts[from], ends[to - 1]), sum);
+    from = to;
+  }
+  return sum;
+}
+
+/**
+ * CRC-32 over one record's time, key and value: the same even if its log was compacted in between, which may write the
+ * record's frame anew.
+ */
+export function recordCrc(records: Records, index: number): number {
+  const { bytes, framed, keyStarts, keyEnds, valueStarts, valueEnds, timestamps } = records;
+  if (framed === undefined) return crcOf(records, { start: index, end: index + 1 }, 0);
+  TIMESTAMP[0] = timestamps[index];
+  let sum = crc32(TIMESTAMP_BYTES);
+  if (keyStarts[index] >= 0) sum = crc32(bytes.subarray(keyStarts[index], keyEnds[index]), sum);
+  if (valueStarts[index] >= 0) sum = crc32(bytes.subarray(valueStarts[index], valueEnds[index]), sum);
+  return sum;
 }

@@ -56,7 +56,8 @@ describe("the tree", () => {
       for (const [, specifier] of text(path).matchAll(/(?:from|import\()\s*"([^"]+)"/g)) {
         const other = ROOMS.findIndex((name) => specifier === `@weir/${name}`);
         if (other >= room) return `imports ${specifier}, which is not below it`;
-        if (/^@weir\/[^/]+\//.test(specifier)) return `reaches past a door: ${specifier}`;
+        const isForTests = path.startsWith("tests/") && specifier.endsWith("/testing");
+        if (/^@weir\/[^/]+\//.test(specifier) && !isForTests) return `reaches past a door: ${specifier}`;
         if (specifier.startsWith("..") && !join(path, "..", specifier).startsWith(`${ROOMS[room]}/`))
           return `leaves its room: ${specifier}`;
       }

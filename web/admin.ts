@@ -7,13 +7,12 @@
  *
  * @module
  */
-import type { RunningSource } from "@weir/actors";
 import { Hono } from "hono";
 import { backups } from "./backups.ts";
 import { definitions } from "./definitions.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { scoped } from "./guard.ts";
-import { lagIn } from "./lag.ts";
+import { lagOf } from "./lag.ts";
 import { quarantineRoutes } from "./quarantine_routes.ts";
 import { statusOf } from "./status.ts";
 import { tails } from "./tail.ts";
@@ -25,7 +24,15 @@ export function admin(door: Door): Hono<DoorEnv> {
   app.use(scoped("admin"));
 
   app.get("/actors", async (c) => {
-    const sources = await Promise.all(door.sources.all().map((running) => lagOf(door, running)));
+    const sources = await Promise.all(
+      door.sources.all().map(async (running) => {
+        const { name, topic } = running.applied.source;
+        const partitions = await lagOf(door, running);
+        // An operator looks here when things are broken: actors are shown even if the log does not answer.
+        const lag = partitions?.reduce((sum, one) => sum + one.lag, 0) ?? null;
+        return { source: name, topic, lag, partitions: partitions ?? [] };
+      }),
+    );
     return c.json({ actors: door.sources.registry.reports(), sources });
   });
 
@@ -37,19 +44,4 @@ export function admin(door: Door): Hono<DoorEnv> {
   app.route("/definitions", definitions(door));
   app.route("/tokens", adminTokens(door));
   return app;
-}
-
-/** One source's partitions: what the log holds, what can be queried, and the records between. */
-async function lagOf({ log, run, sources }: Door, { applied, target }: RunningSource) {
-  const { name, topic } = applied.source;
-  const visible = sources.visible.of(target.statement);
-  const exit = await run(log.offsets(topic));
-  // An operator looks here when things are broken: actors are shown even if the log does not answer.
-  if (exit._tag === "Failure") return { source: name, topic, lag: null, partitions: [] };
-  const partitions = exit.value.map((range) => ({
-    ...range,
-    visible: visible.get(range.partition) ?? null,
-    lag: lagIn(range, visible),
-  }));
-  return { source: name, topic, lag: partitions.reduce((sum, { lag }) => sum + lag, 0), partitions };
 }

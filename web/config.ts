@@ -10,6 +10,11 @@ import { z } from "zod";
 
 const PORT_FORM = "a port is a whole number from 0 to 65535";
 
+const SWITCHES: Readonly<Record<string, boolean>> = { "1": true, true: true, "0": false, false: false };
+const ROLES = ["all", "gateway", "worker"] as const;
+const MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
+const ADDRESSES = /^([^\s,:/]+|\[[0-9a-fA-F:]+\]):\d{1,5}(,([^\s,:/]+|\[[0-9a-fA-F:]+\]):\d{1,5})*$/;
+
 /** Everything that can be configured from outside. */
 export const configSchema = z.object({
   /** Where everything durable lies; made when it is missing. */
@@ -35,6 +40,27 @@ export const configSchema = z.object({
   port: z.coerce.number(PORT_FORM).int(PORT_FORM).min(0, PORT_FORM).max(65_535, PORT_FORM).default(8_080),
   /** An external ClickHouse instead of the embedded one, with credentials. */
   clickHouseUrl: z.string().min(1).optional(),
+  /** What this process does: the door, the landing, or both. */
+  role: z.enum(ROLES, `a role is ${ROLES.join(", ")}`).default("all"),
+  /** Kafka instead of the embedded log: some of its brokers. */
+  kafkaBrokers: z
+    .string()
+    .regex(ADDRESSES, "brokers are written host:port,host:port")
+    .transform((list) => list.split(","))
+    .optional(),
+  kafkaTls: z
+    .enum(Object.keys(SWITCHES), "say 1 or 0")
+    .transform((said) => SWITCHES[said]!)
+    .optional(),
+  /** PEM file of the authorities that the brokers' certificates are checked against; the machine's own by default. */
+  kafkaCaFile: z.string().min(1).optional(),
+  kafkaMechanism: z
+    .string()
+    .transform((said) => said.toLowerCase())
+    .pipe(z.enum(MECHANISMS, `a mechanism is ${MECHANISMS.join(", ")}`))
+    .optional(),
+  kafkaUser: z.string().min(1).optional(),
+  kafkaPassword: z.string().min(1).optional(),
   /** Milliseconds added to each fsync of the embedded log, to feel like a slower disk; for benchmarks. */
   fsyncDelayMs: z.coerce.number().min(0).max(1_000).default(0),
   /** Rows that one insert of a backfill reads. */
@@ -42,6 +68,17 @@ export const configSchema = z.object({
 });
 
 export type Config = z.output<typeof configSchema>;
+
+/** What one setting asks of others; the first that is missing is named. */
+function missingBeside(config: Config): string | undefined {
+  const { role, kafkaBrokers, clickHouseUrl, kafkaMechanism, kafkaUser, kafkaPassword } = config;
+  const isShared = kafkaBrokers !== undefined && clickHouseUrl !== undefined;
+  if (role !== "all" && !isShared)
+    return `Cannot start as ${role}: several processes need a log and a warehouse that they share. Set KAFKA_BROKERS and CLICKHOUSE_URL, or leave --role out.`;
+  const said = [kafkaMechanism, kafkaUser, kafkaPassword].filter((part) => part !== undefined).length;
+  if (said === 0 || said === 3) return undefined;
+  return "Cannot log in to Kafka: set KAFKA_SASL_MECHANISM, KAFKA_USERNAME and KAFKA_PASSWORD together, or none of them.";
+}
 
 /** A configuration that cannot be used. */
 export class ConfigInvalid extends Error {
@@ -58,9 +95,23 @@ const NAMES: Readonly<Record<keyof Config, string>> = {
   host: "WEIR_HOST (--host)",
   port: "WEIR_PORT (--port)",
   clickHouseUrl: "CLICKHOUSE_URL",
+  role: "WEIR_ROLE (--role)",
+  kafkaBrokers: "KAFKA_BROKERS",
+  kafkaTls: "KAFKA_TLS",
+  kafkaCaFile: "KAFKA_CA_FILE",
+  kafkaMechanism: "KAFKA_SASL_MECHANISM",
+  kafkaUser: "KAFKA_USERNAME",
+  kafkaPassword: "KAFKA_PASSWORD",
   fsyncDelayMs: "WEIR_FSYNC_DELAY_MS",
   backfillRows: "WEIR_BACKFILL_ROWS",
 };
+
+/** What is not repeated in a message; an address may hold a password. */
+const SECRET: ReadonlySet<keyof Config> = new Set(["clickHouseUrl", "kafkaPassword"] as const);
+
+/** A cluster is more than one address: what it would need is not there, so it is not ignored either. */
+const CLUSTER =
+  "Cannot use CLICKHOUSE_CLUSTER: Weir writes to one ClickHouse server, replicas and shards are not supported. Leave it out, and set CLICKHOUSE_URL.";
 
 /** Reads the configuration; throws ConfigInvalid naming the variable and the flag. */
 export function readConfig(flags: Flags, env: Readonly<Record<string, string | undefined>> = process.env): Config {
@@ -73,15 +124,26 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
     host: set(flags.host, env.WEIR_HOST),
     port: set(flags.port, env.WEIR_PORT),
     clickHouseUrl: set(flags.clickHouseUrl, env.CLICKHOUSE_URL),
+    role: set(flags.role, env.WEIR_ROLE),
+    kafkaBrokers: set(flags.kafkaBrokers, env.KAFKA_BROKERS),
+    kafkaTls: set(flags.kafkaTls, env.KAFKA_TLS),
+    kafkaCaFile: set(flags.kafkaCaFile, env.KAFKA_CA_FILE),
+    kafkaMechanism: set(flags.kafkaMechanism, env.KAFKA_SASL_MECHANISM),
+    kafkaUser: set(flags.kafkaUser, env.KAFKA_USERNAME),
+    kafkaPassword: set(flags.kafkaPassword, env.KAFKA_PASSWORD),
     fsyncDelayMs: set(flags.fsyncDelayMs, env.WEIR_FSYNC_DELAY_MS),
     backfillRows: set(flags.backfillRows, env.WEIR_BACKFILL_ROWS),
   };
+  if (set(undefined, env.CLICKHOUSE_CLUSTER) !== undefined) throw new ConfigInvalid(CLUSTER);
   const result = configSchema.safeParse(said);
-  if (result.success) return result.data;
+  if (result.success) {
+    const missing = missingBeside(result.data);
+    if (missing !== undefined) throw new ConfigInvalid(missing);
+    return result.data;
+  }
   const [issue] = result.error.issues;
   const name = issue.path[0] as keyof Config;
-  // An address may hold a password.
-  const value = name === "clickHouseUrl" ? "" : ` '${said[name]?.slice(0, 100) ?? ""}'`;
+  const value = SECRET.has(name) ? "" : ` '${said[name]?.slice(0, 100) ?? ""}'`;
   throw new ConfigInvalid(`Cannot use ${NAMES[name]}${value}: ${issue.message}.`);
 }
 

@@ -12,6 +12,9 @@ import type { Apis } from "./api/published.ts";
 import type { Counters } from "./counters.ts";
 import type { Caller, Tokens } from "./tokens.ts";
 
+/** What a process does: answer at the door, land what is in the log, or both. */
+export type Role = "all" | "gateway" | "worker";
+
 /** The services behind the routes, and how to run an effect over them. */
 export interface Door {
   readonly log: Log["Service"];
@@ -23,6 +26,8 @@ export interface Door {
   readonly apis: Apis;
   readonly tokens: Tokens;
   readonly counters: Counters;
+  /** What this process does; all of it unless told otherwise. */
+  readonly role?: Role;
   /** True when the port is open beyond loopback. Otherwise only loopback's own names are answered, against DNS rebinding. */
   readonly takesAnyHost?: boolean;
   /** Aborted when the door begins to close: what never ends by itself ends then. */

@@ -126,6 +126,8 @@ function fakeLog(script: Script): Door["log"] {
     join: () => Effect.fail(none),
     commit: () => Effect.fail(none),
     committed: () => Effect.fail(none),
+    isShared: false,
+    members: () => Effect.succeed([]),
     diskBytes: Effect.succeed(undefined),
     copy: () => Effect.fail(none),
   };

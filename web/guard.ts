@@ -159,7 +159,7 @@ export function scoped(scope: string): MiddlewareHandler<DoorEnv> {
 }
 
 /** Answers what no route took: 405 when the path exists with another method, else 404. */
-export function unrouted(app: Hono<DoorEnv>): (c: Context<DoorEnv>) => Response {
+export function unrouted(app: Hono<DoorEnv>, role: Door["role"]): (c: Context<DoorEnv>) => Response {
   return (c) => {
     const { path, method } = c.req;
     const allowed = METHODS.filter((other) =>
@@ -171,7 +171,9 @@ export function unrouted(app: Hono<DoorEnv>): (c: Context<DoorEnv>) => Response 
           404,
           "not_found",
           "Cannot find that: there is no such route.",
-          "Check the path; the README lists the routes.",
+          role === "worker"
+            ? "This process is a worker: it lands events and is looked after here. Ask a gateway."
+            : "Check the path; the README lists the routes.",
         ),
       );
     }

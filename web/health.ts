@@ -11,10 +11,9 @@
 import { Effect, Exit } from "effect";
 import { Hono } from "hono";
 import type { Door, DoorEnv } from "./door.ts";
+import { PART_MS_MAX } from "./lag.ts";
 import { mayDo } from "./tokens.ts";
 
-/** How long a part may take to answer before the door says that it is not ready. */
-const PART_MS_MAX = 2_000;
 /** States of a table actor in which nothing lands any more. */
 export const DOWN: ReadonlySet<string> = new Set(["stopped", "failed"]);
 

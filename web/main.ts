@@ -8,7 +8,7 @@
  */
 import { join } from "node:path";
 import { platformLayer } from "@weir/actors";
-import { clickHouseWarehouse, embeddedClickHouse, externalConnection, sqliteLog } from "@weir/connectors";
+import { clickHouseWarehouse, embeddedClickHouse, externalClickHouse, kafkaLog, sqliteLog } from "@weir/connectors";
 import { Effect, Layer } from "effect";
 import { run } from "./command/mod.ts";
 import type { EngineOn } from "./command/restore.ts";
@@ -28,17 +28,23 @@ const engineOn: EngineOn = (at) =>
 
 /** Everything behind the door, as configured. */
 export function partsOf(config: Config): Layer.Layer<Parts, unknown> {
-  const { dataDir, backupsDir = join(dataDir, "backups"), clickHouseUrl, fsyncDelayMs, backfillRows } = config;
-  const warehouse =
-    clickHouseUrl === undefined
-      ? engineOn({ dataDir, backupsDir })
-      : Layer.unwrap(Effect.sync(() => clickHouseWarehouse(externalConnection(clickHouseUrl))));
-  const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: dataDir, fsyncDelayMs }));
+  const { dataDir, backupsDir = join(dataDir, "backups"), clickHouseUrl, backfillRows } = config;
+  const warehouse = clickHouseUrl === undefined ? engineOn({ dataDir, backupsDir }) : externalClickHouse(clickHouseUrl);
+  const outside = Layer.mergeAll(warehouse, logOf(config));
   const backups = clickHouseUrl === undefined ? { dir: backupsDir } : {};
-  return platformLayer({ chunkRows: backfillRows, backups }).pipe(
+  return platformLayer({ chunkRows: backfillRows, lands: config.role !== "gateway", backups }).pipe(
     Layer.provideMerge(outside),
     Layer.provide(stderrLogger),
   );
+}
+
+/** Kafka if brokers are named, else the embedded log. */
+function logOf(config: Config) {
+  const { dataDir, fsyncDelayMs, kafkaBrokers: brokers, kafkaTls, kafkaCaFile: caFile } = config;
+  if (brokers === undefined) return sqliteLog({ dir: dataDir, fsyncDelayMs });
+  const { kafkaMechanism: mechanism, kafkaUser: username, kafkaPassword: password } = config;
+  const sasl = mechanism && username && password ? { mechanism, username, password } : undefined;
+  return kafkaLog({ brokers, tls: kafkaTls ?? caFile !== undefined, caFile, sasl });
 }
 
 /** Without a warehouse nothing lands: whoever supervises this process has to hear it. */

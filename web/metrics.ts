@@ -8,17 +8,16 @@
  *
  * @module
  */
+import type { RunningSource } from "@weir/actors";
 import { Effect, Exit } from "effect";
 import { Hono } from "hono";
 import type { Labels, Sample } from "./counters.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { DOWN } from "./health.ts";
-import { lagIn } from "./lag.ts";
+import { lagOf, PART_MS_MAX } from "./lag.ts";
 import { Landed } from "./landed.ts";
 import { type Status, statusOf } from "./status.ts";
 
-/** How long a part may take to answer. */
-const PART_MS_MAX = 2_000;
 /** For so long the last look is good enough. */
 const LOOK_MS_MIN = 1_000;
 
@@ -62,25 +61,18 @@ async function samplesOf(door: Door, landed: Landed): Promise<readonly Sample[]>
     ...landed.samples(),
     ...lags.flat(),
     ...actorSamples(door),
-    ...modelSamples(door),
+    ...modelSamples(status),
     ...statusSamples(status),
     ...backups,
     ...processSamples(door),
   ];
 }
 
-async function lagSamples(
-  { log, sources, run }: Door,
-  running: ReturnType<Door["sources"]["all"]>[number],
-): Promise<Sample[]> {
-  const { applied, target } = running;
-  const exit = await run(Effect.timeout(log.offsets(applied.source.topic), PART_MS_MAX));
-  if (!Exit.isSuccess(exit)) return [];
-  const visible = sources.visible.of(target.statement);
+async function lagSamples(door: Door, running: RunningSource): Promise<Sample[]> {
   const help = "Records in the log that cannot be queried yet.";
-  return exit.value.map((range) => {
-    const labels = { source: applied.source.name, partition: String(range.partition) };
-    return { name: "weir_source_lag_records", type: "gauge", help, labels, value: lagIn(range, visible) };
+  return ((await lagOf(door, running)) ?? []).map(({ partition, lag }) => {
+    const labels = { source: running.applied.source.name, partition: String(partition) };
+    return { name: "weir_source_lag_records", type: "gauge", help, labels, value: lag };
   });
 }
 
@@ -119,13 +111,11 @@ function actorSamples({ sources }: Door): Sample[] {
   });
 }
 
-function modelSamples({ catalog }: Door): Sample[] {
-  const states = catalog.all().flatMap(({ definition, entry }) => (definition.kind === "model" ? [entry.state] : []));
+function modelSamples({ models: { active, building, suspended } }: Status): Sample[] {
   const help = "Models by state: a suspended one gets no rows until it is corrected or resumed.";
-  return ["active", "building", "suspended"].map((state) => {
-    const value = states.filter((one) => one === state).length;
-    return { name: "weir_models", type: "gauge", help, labels: { state }, value };
-  });
+  return Object.entries({ active, building, suspended: suspended.length }).map(([state, value]) => ({
+    ...{ name: "weir_models", type: "gauge" as const, help, labels: { state }, value },
+  }));
 }
 
 /** What an operator is told at a glance, as far as alerts ask for it. */

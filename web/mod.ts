@@ -22,6 +22,7 @@ import { stderrLogger } from "./stderr_logger.ts";
 import { tickets } from "./token_routes.ts";
 
 export { type Apis, NO_APIS, type PublishedApi } from "./api/published.ts";
+export { readConfig } from "./config.ts";
 export { Counters } from "./counters.ts";
 export type { Door } from "./door.ts";
 export { type Parts, partsOfDoor } from "./parts.ts";
@@ -40,15 +41,18 @@ export function app(door: Door): Hono<DoorEnv> {
     return answerOf(refusal);
   });
   app.use(answered(door), ownOrigin(door), knownCaller(door));
-  app.route("/v1/ingest", ingest(door));
-  app.route("/v1/sql", sql(door));
-  app.route("/v1/api", api(door));
   app.route("/v1/admin", admin(door));
-  app.route("/v1/tickets", tickets(door));
-  app.route("/v1/openapi.json", openapi(door));
   app.route("/", health(door));
   app.route("/", metrics(door));
-  app.route("/", consolePage());
-  app.notFound(unrouted(app));
+  // A worker is looked after here, and by nobody else.
+  if (door.role !== "worker") {
+    app.route("/v1/ingest", ingest(door));
+    app.route("/v1/sql", sql(door));
+    app.route("/v1/api", api(door));
+    app.route("/v1/tickets", tickets(door));
+    app.route("/v1/openapi.json", openapi(door));
+    app.route("/", consolePage());
+  }
+  app.notFound(unrouted(app, door.role));
   return app;
 }

@@ -14,11 +14,9 @@ import { qualifiedName } from "@weir/sql";
 import { Effect, Exit } from "effect";
 import type { Door } from "./door.ts";
 import { reasonsNotReady } from "./health.ts";
-import { lagIn } from "./lag.ts";
+import { lagOf, PART_MS_MAX } from "./lag.ts";
 import { VERSION } from "./version.ts";
 
-/** How long a part may take to answer. */
-const PART_MS_MAX = 2_000;
 /** Events a second are those of the last so many seconds. */
 const RATE_SECONDS = 60;
 
@@ -107,17 +105,17 @@ async function rowsOf<Row>({ warehouse, run }: Door, sql: string): Promise<reado
   return Exit.isSuccess(exit) ? exit.value : undefined;
 }
 
-/** How far a source is behind, in records and seconds, and how many batches are announced and not finished. */
+/** How far a source is behind, in records and seconds, how many batches are announced and not finished, and who lands it. */
 async function positionOf(door: Door, running: RunningSource, nowMs: number) {
   const { applied, target } = running;
   const { topic } = applied.source;
-  const visible = door.sources.visible.of(target.statement);
-  const offsets = await door.run(Effect.timeout(door.log.offsets(topic), PART_MS_MAX));
-  if (!Exit.isSuccess(offsets)) return { lag_records: null, lag_seconds: null, open_intents: null };
-  const behind = offsets.value.filter((range) => lagIn(range, visible) > 0);
+  const partitions = await lagOf(door, running);
+  const owners = await ownersOf(door, running);
+  if (partitions === undefined) return { lag_records: null, lag_seconds: null, open_intents: null, owners };
+  const behind = partitions.filter(({ lag }) => lag > 0);
   const oldest = await Promise.all(
-    behind.map(async ({ partition, earliest }) => {
-      const offset = Math.max(earliest, visible.get(partition) ?? 0);
+    behind.map(async ({ partition, earliest, visible }) => {
+      const offset = Math.max(earliest, visible ?? 0);
       const read = door.log.read({ topic, partition, offset, recordsMax: 1, bytesMax: 1, waitMs: 0 });
       const exit = await door.run(Effect.timeout(read, PART_MS_MAX));
       return Exit.isSuccess(exit) && exit.value.count > 0 ? [exit.value.timestamps[0]!] : [];
@@ -128,11 +126,19 @@ async function positionOf(door: Door, running: RunningSource, nowMs: number) {
     ? commits.value.flatMap(({ metadata }) => decodeMark(metadata)?.intent ?? [])
     : undefined;
   return {
-    lag_records: behind.reduce((sum, range) => sum + lagIn(range, visible), 0),
+    lag_records: behind.reduce((sum, { lag }) => sum + lag, 0),
     lag_seconds: Math.max(0, ...oldest.flat().map((ms) => (nowMs - ms) / 1_000)),
     // One intent is in the metadata of every partition that it announces.
     open_intents: intents === undefined ? null : new Set(intents.map((one) => tokenOf(target.statement, one))).size,
+    owners,
   };
+}
+
+/** Which process lands which partitions, as the log's group says; null if it does not answer. */
+async function ownersOf({ log, run }: Door, { applied }: RunningSource) {
+  const members = log.members({ group: groupOf(applied), topic: applied.source.topic });
+  const exit = await run(Effect.timeout(members, PART_MS_MAX));
+  return Exit.isSuccess(exit) ? exit.value.map(({ name, partitions }) => ({ name, partitions })) : null;
 }
 
 function modelsOf({ catalog }: Door) {

@@ -240,7 +240,7 @@ const carryOutDimension = Effect.fnUntraced(function* (
   if (!isShown) return;
   const show = showDimension({ dimension, version }, before?.definition);
   const isExchanged = publishDimension({ dimension, version }, before?.definition).some((one) => /^EXCHANGE/.test(one));
-  yield* atRest(site.owners, isExchanged ? [...site.owners.running.keys()] : [], show);
+  yield* atRest(site.owners, isExchanged ? [...site.owners.serving.keys()] : [], show);
   yield* enter([entry]);
   remember(site, dimension, entry);
   if (before !== undefined)

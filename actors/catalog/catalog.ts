@@ -2,19 +2,29 @@
  * The catalog: what is in force in this process, and how it changes.
  *
  *   start: weir.definition ──▶ holdings ──▶ strays dropped ──▶ owners started ──▶ cut-off builds go on
- *   apply: files ──plan──▶ functions · dimensions · sources · models (a build) · APIs
+ *   apply: catalog held ──▶ files ──plan──▶ functions · dimensions · sources · models (a build) · APIs
+ *   changed by another process ──seen within a second──▶ holdings read again ──▶ owners of changed sources replaced
  *
- * One change at a time. Whatever an apply changes is in force when it answers;
- * what it refuses changes nothing.
+ * One change at a time, over all processes that share the log. Whatever an apply
+ * changes is in force when it answers; what it refuses changes nothing.
  *
  * @module
  */
-import type { Log, LogFailed, WarehouseFailed, Warehouse as WarehousePort } from "@weir/connectors";
-import { Warehouse } from "@weir/connectors";
-import { type Api, createModelView, createWeirTables, type DefinitionError, type Model } from "@weir/sql";
+import { Log, LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
+import {
+  type Api,
+  type AppliedSource,
+  createModelView,
+  createWeirTables,
+  type DefinitionError,
+  type Dimension,
+  type Model,
+} from "@weir/sql";
 import { Clock, Context, Effect, Layer, Semaphore } from "effect";
+import { followCommits } from "../commits.ts";
+import { holding } from "../hold.ts";
 import type { Ledger } from "../ledger.ts";
-import { atRest, bringUp, drainAll, type Owners, type RunningSource } from "../owners.ts";
+import { atRest, bringUp, drainAll, type Owners, type RunningSource, takeUp } from "../owners.ts";
 import { Registry } from "../runtime/registry.ts";
 import { Visible } from "../visible.ts";
 import { type Applied, type ApplyOptions, type Asked, applyFiles } from "./apply.ts";
@@ -22,10 +32,11 @@ import type { BackfillProgress } from "./backfill.ts";
 import { finish, retire } from "./build_end.ts";
 import { type CannotCheck, type CheckReport, check } from "./check.ts";
 import { dueDimensions, refreshDimension, republishDimensions } from "./dimension_schedule.ts";
-import { type KeptEntry, nameOf } from "./entries.ts";
+import { entryCount, type KeptEntry, nameOf, newestEntries } from "./entries.ts";
 import { allOf, fileOf, type Holdings, held, type Kept, readHoldings, sourcesBehind } from "./in_force.ts";
 import type { DefinitionFile } from "./read.ts";
 import { BuildFailed, type Built, type Site } from "./site.ts";
+import { CATALOG, ensureControlTopic, standForSteward } from "./stewardship.ts";
 import { dropLeftovers, dropStrays, type Physical, physicalTables } from "./strays.ts";
 import { suspendModel, suspendView } from "./suspend.ts";
 
@@ -62,7 +73,7 @@ export class Catalog extends Context.Service<
     readonly apply: (files: readonly DefinitionFile[], options: ApplyOptions) => Effect.Effect<Applied, ChangeFailures>;
     /** Makes a suspended model, and what hangs below it, anew from all rows. */
     readonly resume: (name: string, options: ApplyOptions) => Effect.Effect<Applied, ChangeFailures>;
-    readonly check: (name: string) => Effect.Effect<CheckReport, WarehouseFailed | LogFailed | CannotCheck>;
+    readonly check: (name: string) => Effect.Effect<CheckReport, ChangeFailures | CannotCheck>;
     /** Everything in force, in no order. */
     readonly all: () => readonly Kept[];
     /** What the catalog holds and cannot be read any more. */
@@ -78,24 +89,31 @@ export class Catalog extends Context.Service<
   }
 >()("weir/actors/Catalog") {}
 
-type Needs = Log | WarehousePort | Ledger;
+type Needs = Log | Warehouse | Ledger;
 
 interface State extends Site {
   readonly holdings: Holdings;
   apis: ReadonlyMap<string, LiveApi>;
+  /** Rows of the catalog when what is in force was last compared with them. */
+  rowsSeen: number;
 }
 
 /** How the catalog works. */
 export interface CatalogOptions {
   /** Rows that one insert of a backfill reads. */
   readonly chunkRows: number;
+  /** Whether sources are landed in this process, and what is due is looked after. */
+  readonly lands: boolean;
 }
 
-/** How often is looked for what is due: dimensions to be asked again, builds to go on with. */
+/** How often is looked for what others changed and for what is due: dimensions to be asked again, builds to go on with. */
 const LOOK_EVERY = "1 second";
 
 /** Creates Weir's own tables, brings everything in force up, and serves changes. */
-export const catalogLayer = ({ chunkRows }: CatalogOptions): Layer.Layer<Sources | Catalog, ChangeFailures, Needs> =>
+export const catalogLayer = ({
+  chunkRows,
+  lands,
+}: CatalogOptions): Layer.Layer<Sources | Catalog, ChangeFailures, Needs> =>
   Layer.effectContext(
     Effect.gen(function* () {
       const context = yield* Effect.context<Needs>();
@@ -103,46 +121,71 @@ export const catalogLayer = ({ chunkRows }: CatalogOptions): Layer.Layer<Sources
       const one = yield* Semaphore.make(1);
       const writing = yield* Semaphore.make(1);
       const warehouse = yield* Warehouse;
+      const { isShared } = yield* Log;
       for (const statement of createWeirTables()) yield* warehouse.command("admin", statement);
-      yield* dropLeftovers();
-      const holdings = yield* readHoldings();
-      const { kept } = holdings;
-      const visible = new Visible();
+      yield* ensureControlTopic;
+      const [visible, kept] = [new Visible(), new Map<string, Kept>()];
       const owners: Owners = {
-        running: new Map(),
-        serving: new Map(),
-        registry: new Registry(),
-        visible,
-        scope,
+        ...{ running: new Map(), serving: new Map(), registry: new Registry(), visible, scope, lands },
         suspend: (view, reason) =>
           suspendView({ kept, writing, visible }, { view, reason }).pipe(Effect.provideContext(context)),
+        isCurrent: (applied) => (isShared ? Effect.provideContext(isCurrent(applied), context) : Effect.succeed(true)),
       };
-      const state: State = { owners, kept, holdings, writing, chunkRows, progress: new Map(), apis: new Map() };
-      yield* start(state);
-      publishApis(state);
-      const lastMs = new Map<string, number>();
-      const look = Effect.andThen(Effect.exit(goOnBuilding(state)), refreshDue(state, lastMs));
-      yield* Effect.forkIn(Effect.forever(Effect.delay(one.withPermits(1)(look), LOOK_EVERY)), scope);
+      const holdings: Holdings = { kept, broken: new Map() };
+      const state: State = {
+        ...{ owners, kept, holdings, writing, chunkRows, progress: new Map(), apis: new Map(), rowsSeen: 0 },
+      };
       const changing: Changing = (work) =>
-        work.pipe(
+        holding([CATALOG], isShared ? Effect.andThen(follow(state), work) : work).pipe(
           Effect.ensuring(Effect.sync(() => publishApis(state))),
           one.withPermits(1),
           Effect.provideContext(context),
         );
+      yield* lands ? Effect.catchIf(holding([CATALOG], start(state)), isBusy, () => follow(state)) : follow(state);
+      publishApis(state);
+      if (lands) yield* lookAfter(state, { changing, isSteward: yield* standForSteward });
+      if (isShared) {
+        const following = Effect.ignore(one.withPermits(1)(follow(state)));
+        yield* Effect.forkScoped(Effect.forever(Effect.delay(following, LOOK_EVERY)));
+        yield* Effect.forkScoped(followCommits(owners));
+      }
       return Context.make(Sources, {
         registry: owners.registry,
         visible,
         get: (name) => owners.serving.get(name),
         all: () => [...owners.serving.values()],
         atRest: (work) =>
-          Effect.suspend(() => atRest(owners, [...owners.running.keys()], work)).pipe(Effect.provideContext(context)),
+          Effect.suspend(() => atRest(owners, [...owners.serving.keys()], work)).pipe(Effect.provideContext(context)),
         drain: Effect.suspend(() => drainAll(owners)),
       }).pipe(Context.add(Catalog, serviceOf(state, changing)));
     }),
   );
 
+/** Somebody else changes the catalog for long: what it is now serves until then. */
+const isBusy = (failed: ChangeFailures) => failed instanceof LogFailed && failed.reason === "unavailable";
+
 /** Runs one change of the catalog at a time. */
-type Changing = <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E, Exclude<R, Needs>>;
+type Changing = <A, E, R>(
+  work: Effect.Effect<A, E, R>,
+) => Effect.Effect<A, E | WarehouseFailed | LogFailed | DefinitionError, Exclude<R, Needs>>;
+
+/** While this process is the steward: goes on with builds that were cut off, and asks dimensions again. */
+const lookAfter = Effect.fnUntraced(function* (
+  state: State,
+  { changing, isSteward }: { readonly changing: Changing; readonly isSteward: () => boolean },
+) {
+  const { kept } = state;
+  const lastMs = new Map<string, number>();
+  const look = Effect.gen(function* () {
+    if (!isSteward()) return;
+    const nowMs = yield* Clock.currentTimeMillis;
+    const due = dueDimensions(allOf(kept, "dimension"), { lastMs, nowMs });
+    const isBuilding = allOf(kept, "model").some(({ entry }) => entry.state === "building");
+    if (due.length === 0 && !isBuilding) return;
+    yield* changing(Effect.andThen(Effect.exit(goOnBuilding(state)), refreshAll(due)));
+  });
+  yield* Effect.forkScoped(Effect.forever(Effect.delay(Effect.ignore(look), LOOK_EVERY)));
+});
 
 function serviceOf(state: State, changing: Changing): Catalog["Service"] {
   const { owners, holdings, kept, progress } = state;
@@ -178,11 +221,53 @@ function resumed(kept: ReadonlyMap<string, Kept>, name: string) {
   return { files, again };
 }
 
-/** Brings the warehouse into the state that the catalog says, then starts landing. */
+/** Reads what the catalog says again if another process has changed it, and replaces the owners of what it changed. */
+const follow = Effect.fnUntraced(function* (
+  state: State,
+): Effect.fn.Return<void, WarehouseFailed | LogFailed | DefinitionError, Needs> {
+  const { owners, kept, holdings } = state;
+  const rows = yield* entryCount();
+  if (rows === state.rowsSeen) return;
+  const known = new Map(
+    [...kept.values(), ...holdings.broken.values()].map(({ entry }) => [nameOf(entry), placeOf(entry)]),
+  );
+  const newest = yield* newestEntries();
+  if (newest.length !== known.size || newest.some((entry) => known.get(nameOf(entry)) !== placeOf(entry))) {
+    takeOver(state, yield* readHoldings({ isHeld: false }));
+    publishApis(state);
+  }
+  for (const { definition, entry } of allOf(kept, "source")) {
+    const { version, catalog, text } = entry;
+    if (owners.serving.get(definition.name)?.applied.catalog === catalog) continue;
+    yield* takeUp(owners, { source: definition, text, version, catalog });
+  }
+  state.rowsSeen = rows;
+});
+
+const placeOf = ({ catalog, version, state, note }: KeptEntry) => `${catalog} ${version} ${state} ${note}`;
+
+/** Makes what was read what is in force here. */
+function takeOver({ kept, holdings: { broken } }: State, read: Holdings): void {
+  kept.clear();
+  broken.clear();
+  for (const [name, one] of read.kept) kept.set(name, one);
+  for (const [name, one] of read.broken) broken.set(name, one);
+}
+
+/** Whether a source is still what the catalog says. */
+const isCurrent = Effect.fnUntraced(function* ({ source: { layer, name }, catalog }: AppliedSource) {
+  const [newest] = yield* newestEntries({ layer, name });
+  return newest?.catalog === catalog;
+});
+
+/** Brings the warehouse into the state that the catalog says, then starts landing; nobody else changes it meanwhile. */
 const start = Effect.fnUntraced(function* (state: State): Effect.fn.Return<void, ChangeFailures, Needs> {
   const { owners, holdings, kept } = state;
   const { broken } = holdings;
   const warehouse = yield* Warehouse;
+  yield* dropLeftovers();
+  state.rowsSeen = yield* entryCount();
+  takeOver(state, yield* readHoldings({ isHeld: true }));
   yield* dropStrays(isStrayIn(holdings));
   for (const { entry, problem } of broken.values())
     yield* Effect.logError(
@@ -245,16 +330,16 @@ const nothingBuilt = Effect.fnUntraced(function* (state: State): Effect.fn.Retur
   return yield* new BuildFailed({ name: nameOf(open.entry), message: "it is not finished yet; try again in a moment" });
 });
 
-/** Asks the SELECTs of dimensions again that are due; one that fails is tried again next time. */
-const refreshDue = Effect.fnUntraced(function* ({ kept }: State, lastMs: Map<string, number>) {
-  const nowMs = yield* Clock.currentTimeMillis;
-  for (const due of dueDimensions(allOf(kept, "dimension"), { lastMs, nowMs })) {
-    const { name } = due.definition;
-    yield* Effect.catch(refreshDimension(due), ({ message }) =>
-      Effect.logWarning(`dim.${name} was not refreshed, its rows stay as they are: ${message}`),
-    );
-  }
-});
+/** Asks the SELECTs of dimensions again; one that fails is tried again next time. */
+const refreshAll = (due: readonly Kept<Dimension>[]) =>
+  Effect.forEach(
+    due,
+    (one) =>
+      Effect.catch(refreshDimension(one), ({ message }) =>
+        Effect.logWarning(`dim.${one.definition.name} was not refreshed, its rows stay as they are: ${message}`),
+      ),
+    { discard: true },
+  );
 
 /** Gives every API a new object: what was kept of its answers ends with the old one. */
 function publishApis(state: State): void {

@@ -16,6 +16,7 @@
 import { type LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import { identifier, type Model, stateTable } from "@weir/sql";
 import { Data, Effect } from "effect";
+import { stillHeld } from "../hold.ts";
 import { atRest, type OwnerNeeds, type Owners } from "../owners.ts";
 import { NUMBERS } from "../read_settings.ts";
 import { CHUNK_ROWS, dropSnapshot, takeSnapshot } from "./backfill.ts";
@@ -87,7 +88,11 @@ export const check = Effect.fnUntraced(function* (
     },
   );
   return yield* Effect.ensuring(
-    Effect.andThen(atRest(site.owners, sources, taken), compare(site.kept, { model, version, snapshots })),
+    // Snapshots of one moment, if nobody landed anything meanwhile.
+    Effect.andThen(
+      atRest(site.owners, sources, Effect.andThen(taken, stillHeld)),
+      compare(site.kept, { model, version, snapshots }),
+    ),
     Effect.ignore(Effect.forEach(snapshots.values(), dropSnapshot, { discard: true })),
   );
 });

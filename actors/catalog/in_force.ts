@@ -103,8 +103,8 @@ export function readableOf({ definition, version }: Pick<Kept, "definition" | "v
   }
 }
 
-/** Reads everything that the catalog has; functions are made again, because models are judged by them. */
-export const readHoldings = Effect.fnUntraced(function* () {
+/** Reads everything that the catalog has; `isHeld` makes functions again, because models are judged by them. */
+export const readHoldings = Effect.fnUntraced(function* ({ isHeld }: { readonly isHeld: boolean }) {
   const warehouse = yield* Warehouse;
   const holdings: Holdings = { kept: new Map(), broken: new Map() };
   const entries = yield* newestEntries();
@@ -112,7 +112,7 @@ export const readHoldings = Effect.fnUntraced(function* () {
   for (const entry of of("function")) {
     yield* orBroken(holdings, entry, functionIn(fileOf(entry)));
     const made = held(holdings.kept, nameOf(entry), "function");
-    if (made !== undefined) yield* warehouse.command("writer", createFunction(made.definition));
+    if (made !== undefined && isHeld) yield* warehouse.command("writer", createFunction(made.definition));
   }
   for (const entry of of("source")) yield* orBroken(holdings, entry, sourceIn(fileOf(entry)));
   for (const entry of of("dimension")) yield* orBroken(holdings, entry, dimensionIn(fileOf(entry)));

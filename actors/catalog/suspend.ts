@@ -38,7 +38,7 @@ export const suspendView = Effect.fnUntraced(
     const { command } = yield* Warehouse;
     yield* command("admin", `DROP TABLE IF EXISTS ${view} SYNC`);
   },
-  Effect.catchTag("WarehouseFailed", ({ message }) => Effect.fail(new LandingDelayed({ message }))),
+  Effect.catchTag(["WarehouseFailed", "LogFailed"], ({ message }) => Effect.fail(new LandingDelayed({ message }))),
 );
 
 /**

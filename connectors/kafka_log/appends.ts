@@ -182,10 +182,12 @@ export class Appends {
     this.#catalog.stale();
     const topics = new Set(placed.flatMap(({ append }) => append.writes.map(({ topic }) => topic)));
     const failure = failureOf(error, { doing: "append", topic: [...topics][0] ?? "" });
+    const isUnknown = failure.reason === "unknown topic";
+    const others = isUnknown ? unavailable("a topic was deleted, or is too new for its leaders") : failure;
     for (const { append } of placed) {
-      const missing = topics.size > 1 || failure.retriable ? await this.#missing(append.writes) : undefined;
-      const others = failure.reason === "unknown topic" ? unavailable("a topic was deleted meanwhile") : failure;
-      append.done(missing ?? (topics.size > 1 ? others : failure), undefined);
+      const mayMiss = topics.size > 1 || isUnknown || failure.retriable;
+      const missing = mayMiss ? await this.#missing(append.writes) : undefined;
+      append.done(missing ?? others, undefined);
     }
   }
 }

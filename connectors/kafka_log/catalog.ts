@@ -60,6 +60,15 @@ export class Catalog {
     this.#askedAtMs = Number.NEGATIVE_INFINITY;
   }
 
+  /**
+   * Why a broker says that it does not know a topic: it is gone, or so new that its leaders have not heard of it
+   * (a broker tells of a topic before it has made its partitions). Asks anew; throws LogFailed.
+   */
+  async unknownTo(name: string): Promise<LogFailed> {
+    await this.refresh();
+    return this.#topics.has(name) ? unavailable(`the leaders of '${name}' do not know it yet`) : unknownTopic(name);
+  }
+
   /** Calls back whenever topics or partitions may have changed; the returned function ends that. */
   hear(changed: () => void): () => void {
     this.#heard.add(changed);

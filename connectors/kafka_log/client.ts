@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { readFileSync } from "node:fs";
 import { Kafka, type KafkaConfig, logLevel } from "kafkajs";
 import Cluster from "kafkajs/src/cluster/index.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
@@ -21,11 +22,15 @@ export interface KafkaLogOptions {
   /** How the brokers' logs and quotas name this client. */
   readonly clientId?: string;
   readonly tls?: boolean;
-  readonly sasl?: {
-    readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
-    readonly username: string;
-    readonly password: string;
-  };
+  /** PEM file of the authorities that the brokers' certificates are checked against; the machine's own by default. */
+  readonly caFile?: string | undefined;
+  readonly sasl?:
+    | {
+        readonly mechanism: "plain" | "scram-sha-256" | "scram-sha-512";
+        readonly username: string;
+        readonly password: string;
+      }
+    | undefined;
 }
 
 const CONNECT_MS_MAX = 5_000;
@@ -39,9 +44,11 @@ export class Clients {
   readonly kafka: Kafka;
   readonly #config: KafkaConfig;
 
-  constructor({ brokers, clientId = "weir", tls = false, sasl }: KafkaLogOptions) {
+  /** Throws if `caFile` cannot be read. */
+  constructor({ brokers, clientId = "weir", tls = false, caFile, sasl }: KafkaLogOptions) {
+    const ssl = tls && caFile !== undefined ? { ca: [readFileSync(caFile, "utf8")] } : tls;
     this.#config = {
-      ...{ brokers: [...brokers], clientId, ssl: tls, retry: RETRY },
+      ...{ brokers: [...brokers], clientId, ssl, retry: RETRY },
       ...{ connectionTimeout: CONNECT_MS_MAX, requestTimeout: REQUEST_MS_MAX, enforceRequestTimeout: true },
       ...(sasl === undefined ? {} : { sasl: sasl as KafkaConfig["sasl"] }),
     };

@@ -8,8 +8,9 @@
  *
  * @module
  */
-import type Cluster from "kafkajs/src/cluster/index.js";
-import type { Commit, CommitAnswer } from "../log.ts";
+import type { Broker, default as Cluster } from "kafkajs/src/cluster/index.js";
+import type { Commit, CommitAnswer, Member as LogMember } from "../log.ts";
+import { decodeShare, decodeSubscription } from "./assignment.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Clients } from "./client.ts";
 import { unavailable } from "./failures.ts";
@@ -24,6 +25,8 @@ export class Groups {
   readonly #catalog: Catalog;
   readonly #cluster: Cluster;
   readonly #members = new Set<Member>();
+  /** By group; forgotten when one does not answer. */
+  readonly #coordinators = new Map<string, Broker>();
 
   constructor(parts: { readonly clients: Clients; readonly catalog: Catalog; readonly cluster: Cluster }) {
     this.#clients = parts.clients;
@@ -37,7 +40,7 @@ export class Groups {
   }
 
   /** Adds a member, which takes part from now on. */
-  join(of: { readonly group: string; readonly topic: string }, events: Member["events"]): Member {
+  join(of: Pick<Member, "group" | "topic" | "exclusive">, events: Member["events"]): Member {
     const member = new Member(of, { clients: this.#clients, catalog: this.#catalog, events });
     this.#members.add(member);
     member.start();
@@ -46,7 +49,7 @@ export class Groups {
 
   async leave(member: Member): Promise<void> {
     this.#members.delete(member);
-    await member.leave();
+    await member.leave(this.#cluster);
   }
 
   /** Leaves every group. */
@@ -77,13 +80,36 @@ export class Groups {
     const { group: groupId, topic } = of;
     const { leaders } = await this.#catalog.topic(topic);
     const partitions = leaders.map((_, partition) => ({ partition }));
-    const coordinator = await this.#cluster.findGroupCoordinator({ groupId });
-    const { responses } = await coordinator.offsetFetch({ groupId, topics: [{ topic, partitions }] });
+    const { responses } = await this.#ask(groupId, (coordinator) =>
+      coordinator.offsetFetch({ groupId, topics: [{ topic, partitions }] }),
+    );
     return responses
       .flatMap((response) => response.partitions)
       .map(({ partition, offset, metadata }) => ({ partition, offset: Number(offset), metadata: metadata ?? "" }))
       .filter(({ offset }) => offset >= 0)
       .sort((a, b) => a.partition - b.partition);
+  }
+
+  /** The members of a group, as its coordinator knows them. */
+  async members(of: { readonly group: string; readonly topic: string }): Promise<readonly LogMember[]> {
+    const { groups } = await this.#ask(of.group, (coordinator) => coordinator.describeGroups({ groupIds: [of.group] }));
+    return groups.flatMap(({ members }) =>
+      members.map(({ memberMetadata, memberAssignment }) => ({
+        name: decodeSubscription(memberMetadata).name,
+        partitions: decodeShare(of.topic, memberAssignment),
+      })),
+    );
+  }
+
+  async #ask<A>(groupId: string, call: (coordinator: Broker) => Promise<A>): Promise<A> {
+    const known = this.#coordinators.get(groupId) ?? (await this.#cluster.findGroupCoordinator({ groupId }));
+    this.#coordinators.set(groupId, known);
+    try {
+      return await call(known);
+    } catch (error) {
+      this.#coordinators.delete(groupId);
+      throw error;
+    }
   }
 
   #answer(member: Member | undefined, error: string | undefined): CommitAnswer["error"] {

@@ -30,18 +30,6 @@ declare module "kafkajs/src/cluster/index.js" {
   export interface Broker {
     readonly nodeId: string;
     readonly connectionPool: { send<A extends WireResponse>(request: WireRequest<A>): Promise<A> };
-    joinGroup(ask: {
-      groupId: string;
-      sessionTimeout: number;
-      rebalanceTimeout: number;
-      memberId: string;
-      groupProtocols: readonly { name: string; metadata: Buffer }[];
-    }): Promise<{
-      generationId: number;
-      leaderId: string;
-      memberId: string;
-      members: readonly { memberId: string; memberMetadata: Buffer }[];
-    }>;
     syncGroup(ask: {
       groupId: string;
       generationId: number;
@@ -49,6 +37,11 @@ declare module "kafkajs/src/cluster/index.js" {
       groupAssignment: readonly { memberId: string; memberAssignment: Buffer }[];
     }): Promise<{ memberAssignment: Buffer }>;
     heartbeat(ask: { groupId: string; groupGenerationId: number; memberId: string }): Promise<unknown>;
+    describeGroups(ask: { groupIds: readonly string[] }): Promise<{
+      groups: readonly {
+        members: readonly { memberId: string; memberMetadata: Buffer; memberAssignment: Buffer }[];
+      }[];
+    }>;
     leaveGroup(ask: { groupId: string; memberId: string }): Promise<unknown>;
     offsetFetch(ask: {
       groupId: string;
@@ -99,6 +92,7 @@ declare module "kafkajs/src/protocol/encoder.js" {
     writeInt32(value: number): this;
     writeInt64(value: number): this;
     writeBoolean(value: boolean): this;
+    writeBytes(value: Buffer): this;
     writeString(value: string | null): this;
     writeArray(values: readonly (Encoder | number | string)[]): this;
     writeUVarInt(value: number): this;

@@ -53,7 +53,7 @@ interface KafkaLogParts {
 }
 
 const openKafkaLog = Effect.fn("openKafkaLog")(function* (options: KafkaLogOptions) {
-  const clients = new Clients(options);
+  const clients = yield* Effect.try({ try: () => new Clients(options), catch: unreadable });
   const cluster = yield* Effect.acquireRelease(
     attempt("connect", () => clients.cluster()),
     (open) => closed(() => open.disconnect()),
@@ -72,6 +72,10 @@ const openKafkaLog = Effect.fn("openKafkaLog")(function* (options: KafkaLogOptio
   return { cluster, topics, appends, reads, groups } satisfies KafkaLogParts;
 });
 
+/** The only thing that can fail before anything is connected. */
+const unreadable = (error: unknown) =>
+  invalid(`Cannot read the file of authorities: ${error instanceof Error ? error.message : String(error)}.`, error);
+
 function attempt<A>(doing: string, call: () => Promise<A>, topic?: string): Effect.Effect<A, LogFailed> {
   return Effect.tryPromise({ try: call, catch: (error) => failureOf(error, { doing, topic }) });
 }
@@ -87,6 +91,7 @@ function closed(close: () => Promise<unknown>): Effect.Effect<void> {
 
 function serviceOf({ topics, appends, reads, groups }: KafkaLogParts): Log["Service"] {
   return {
+    isShared: true,
     createTopic: (topic) => attempt("create a topic", () => topics.create(topic), topic.name),
     alterTopic: (topic) => attempt("alter a topic", () => topics.alter(topic), topic.name),
     deleteTopic: (name) => attempt("delete a topic", () => topics.delete(name), name),
@@ -94,7 +99,8 @@ function serviceOf({ topics, appends, reads, groups }: KafkaLogParts): Log["Serv
     offsets: (topic) => attempt("read offsets", () => topics.offsets(topic), topic),
     append: (writes, once) => append(appends, writes, once),
     read: (at) => read(reads, at),
-    join: (group, topic) => joinGroup(groups, group, topic),
+    join: (group, topic, { exclusive = false } = {}) => joinGroup(groups, { group, topic, exclusive }),
+    members: (of) => attempt("list a group's members", () => groups.members(of), of.topic),
     commit: (of, commits) => commit(groups, of, commits),
     committed: (of) => attempt("read committed offsets", () => groups.committed(of), of.topic),
     diskBytes: Effect.succeed(undefined),
@@ -129,16 +135,20 @@ function read(reads: Reads, at: ReadAt) {
   });
 }
 
-const joinGroup = Effect.fn("joinGroup")(function* (groups: Groups, group: string, topic: string) {
-  yield* attempt("join a group", () => groups.find(topic), topic);
+const joinGroup = Effect.fn("joinGroup")(function* (
+  groups: Groups,
+  of: { readonly group: string; readonly topic: string; readonly exclusive: boolean },
+) {
+  yield* attempt("join a group", () => groups.find(of.topic), of.topic);
   const events = yield* Queue.unbounded<MembershipEvent>();
   const member = yield* Effect.acquireRelease(
-    Effect.sync(() => groups.join({ group, topic }, events)),
+    Effect.sync(() => groups.join(of, events)),
     (joined) => closed(() => groups.leave(joined)),
   );
   const membership: Membership = {
     events,
     released: (partitions) => Effect.sync(() => member.released(partitions)),
+    heldUntilMs: () => member.heldUntilMs(),
   };
   return membership;
 });

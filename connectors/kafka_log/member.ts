@@ -8,17 +8,27 @@
  * While it is revoking it goes on with its heartbeats, and Kafka takes its commits under the old generation. The member
  * that Kafka calls leader shares the partitions out and asks for a rebalance when the topic has others. A broker that
  * cannot be reached revokes nothing: whoever lost its partitions meanwhile is fenced, and hears so from the next answer.
+ * An exclusive member keeps what it has through a rebalance: it says so when it joins again, and releases nothing.
  *
  * @module
  */
+import { hostname } from "node:os";
 import { Queue } from "effect";
 import type { Broker, default as Cluster } from "kafkajs/src/cluster/index.js";
 import type { Commit, MembershipEvent } from "../log.ts";
-import { decodeShare, encodeShare, PROTOCOL, shareOut, subscription } from "./assignment.ts";
+import {
+  type Claim,
+  decodeShare,
+  decodeSubscription,
+  encodeShare,
+  PROTOCOL,
+  shareOut,
+  subscription,
+} from "./assignment.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Clients } from "./client.ts";
 import { typeOf, unavailable } from "./failures.ts";
-import { askCommit } from "./wire.ts";
+import { askCommit, askJoin } from "./wire.ts";
 
 const HEARTBEAT_MS = 500;
 /** A member that is silent for so long has lost its partitions. */
@@ -30,6 +40,8 @@ const RELEASE_MS_MAX = 50_000;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2_000;
 const LEAVE_MS_MAX = 2_000;
+/** What people read of a member: where it runs. */
+const NAME = `${hostname()} pid ${process.pid}`;
 
 /** What a heartbeat's answer asks for. */
 type Turn = "stay" | "rejoin" | "join as new" | "find the coordinator";
@@ -52,6 +64,7 @@ export class Member {
   readonly group: string;
   readonly topic: string;
   readonly events: Queue.Queue<MembershipEvent>;
+  readonly exclusive: boolean;
   /** Under which it owns its partitions; -1 while it owns none. */
   generation = -1;
   partitions: readonly number[] = [];
@@ -65,16 +78,19 @@ export class Member {
   #shared = "";
   #unreleased = new Set<number>();
   #left = false;
+  /** When the last request was sent that the coordinator took from this member. */
+  #heardAtMs = Number.NEGATIVE_INFINITY;
   #retryMs = RETRY_MS_MIN;
   #wake = Promise.withResolvers<void>();
   #running: Promise<void> | undefined;
 
   constructor(
-    of: { group: string; topic: string },
+    of: { readonly group: string; readonly topic: string; readonly exclusive: boolean },
     parts: { clients: Clients; catalog: Catalog; events: Member["events"] },
   ) {
     this.group = of.group;
     this.topic = of.topic;
+    this.exclusive = of.exclusive;
     this.events = parts.events;
     this.#clients = parts.clients;
     this.#catalog = parts.catalog;
@@ -88,21 +104,29 @@ export class Member {
     this.#running = this.#run().finally(unhear);
   }
 
+  /** Until when the coordinator gives nobody else what this member owns; it waits SESSION_MS for a silent one. */
+  heldUntilMs(): number {
+    return this.partitions.length === 0 ? Number.NEGATIVE_INFINITY : this.#heardAtMs + SESSION_MS / 2;
+  }
+
   /** These partitions are no longer worked on here. */
   released(partitions: readonly number[]): void {
     for (const partition of partitions) this.#unreleased.delete(partition);
     if (this.#unreleased.size === 0) this.#wake.resolve();
   }
 
-  /** Leaves the group, so that the others need not wait for the session to end. */
-  async leave(): Promise<void> {
+  /** Leaves the group, so that the others need not wait for the session to end; by another connection, where nothing waits. */
+  async leave(cluster: Cluster): Promise<void> {
     this.#left = true;
     this.generation = -1;
     Queue.shutdownUnsafe(this.events);
     this.#wake.resolve();
-    const goodbye = this.#coordinator?.leaveGroup({ groupId: this.group, memberId: this.#memberId });
+    const [groupId, memberId] = [this.group, this.#memberId];
+    const goodbye =
+      memberId !== "" &&
+      cluster.findGroupCoordinator({ groupId }).then((broker) => broker.leaveGroup({ groupId, memberId }));
     // if the goodbye is lost, the session ends by itself
-    await Promise.race([goodbye?.catch(() => {}), Bun.sleep(LEAVE_MS_MAX)]);
+    if (goodbye) await Promise.race([goodbye.catch(() => {}), Bun.sleep(LEAVE_MS_MAX)]);
     await this.#cluster?.disconnect();
     await this.#running;
     await this.#cluster?.disconnect(); // if it was only being opened
@@ -140,31 +164,48 @@ export class Member {
   /** Joins, and hears its share. */
   async #join(): Promise<void> {
     const broker = await this.#findCoordinator();
-    const joined = await broker.joinGroup({
-      ...{ groupId: this.group, memberId: this.#memberId },
-      ...{ sessionTimeout: SESSION_MS, rebalanceTimeout: REBALANCE_MS },
-      groupProtocols: [{ name: PROTOCOL, metadata: subscription(this.topic) }],
+    const claim: Claim = this.exclusive ? (this.partitions.length > 0 ? "kept" : "all") : "share";
+    const joined = await askJoin(broker, {
+      ...{ group: this.group, memberId: this.#memberId, sessionMs: SESSION_MS, rebalanceMs: REBALANCE_MS },
+      protocol: { name: PROTOCOL, metadata: subscription(this.topic, { name: NAME, claim }) },
     });
-    const { generationId, memberId } = joined;
+    if (typeof joined === "string") {
+      this.#memberId = joined;
+      return this.#join();
+    }
+    const { generation: generationId, memberId } = joined;
     this.#memberId = memberId;
     this.#isLeader = joined.leaderId === memberId;
-    const shares = this.#isLeader ? await this.#shareOut(joined.members.map((member) => member.memberId)) : [];
+    const shares = this.#isLeader ? await this.#shareOut(joined.members) : [];
+    const sentMs = Date.now();
     const synced = await broker.syncGroup({
       ...{ groupId: this.group, generationId, memberId, groupAssignment: shares },
     });
     if (this.#left) return;
+    const before = this.partitions;
+    this.#heardAtMs = sentMs;
     this.generation = generationId;
     this.partitions = decodeShare(this.topic, synced.memberAssignment);
-    if (this.partitions.length === 0) return; // others have them all
-    const { generation, partitions } = this;
-    Queue.offerUnsafe(this.events, { kind: "assigned", generation, partitions });
+    this.#tell(before);
   }
 
-  async #shareOut(memberIds: readonly string[]) {
+  /** Says what is owned now; who kept its partitions through a rebalance hears only what has changed. */
+  #tell(before: readonly number[]): void {
+    const { generation, partitions } = this;
+    const gone = before.filter((partition) => !partitions.includes(partition));
+    if (gone.length > 0) Queue.offerUnsafe(this.events, { kind: "revoked", generation, partitions: gone });
+    const isNew = gone.length > 0 || partitions.length > before.length;
+    if (isNew && partitions.length > 0) Queue.offerUnsafe(this.events, { kind: "assigned", generation, partitions });
+  }
+
+  async #shareOut(members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[]) {
     await this.#catalog.refresh();
     const topic = this.#catalog.known(this.topic);
     this.#shared = this.#topicNow();
-    const shares = shareOut(memberIds, topic?.leaders.length ?? 0);
+    const claimants = members.map(({ memberId, memberMetadata }) => ({
+      ...{ memberId, ...decodeSubscription(memberMetadata) },
+    }));
+    const shares = shareOut(claimants, topic?.leaders.length ?? 0);
     return [...shares].map(([memberId, partitions]) => ({
       ...{ memberId, memberAssignment: encodeShare(this.topic, partitions) },
     }));
@@ -197,7 +238,9 @@ export class Member {
     if (this.#left) return "stay";
     try {
       const broker = await this.#findCoordinator();
+      const sentMs = Date.now();
       await broker.heartbeat({ groupId: this.group, groupGenerationId: this.generation, memberId: this.#memberId });
+      this.#heardAtMs = sentMs;
       return "stay";
     } catch (error) {
       const turn = turnOf(typeOf(error));
@@ -209,6 +252,11 @@ export class Member {
   /** Tells that the partitions are taken, and waits until they are released or it is too late to wait. */
   async #revoke(turn: Turn): Promise<void> {
     if (this.#left) return;
+    if (this.exclusive && turn === "rejoin") {
+      this.generation = -1; // its partitions stay its own
+      return;
+    }
+    if (turn === "join as new") this.#heardAtMs = Number.NEGATIVE_INFINITY;
     const { generation, partitions } = this;
     if (partitions.length > 0) {
       this.#unreleased = new Set(partitions);
@@ -227,11 +275,19 @@ export class Member {
   async #failed(error: unknown): Promise<void> {
     this.generation = -1;
     const turn = turnOf(typeOf(error));
-    if (turn === "join as new") this.#memberId = "";
+    if (turn === "join as new") this.#forget();
     if (turn === "find the coordinator") this.#coordinator = undefined;
     if (turn === "rejoin" || this.#left) return; // another rebalance began meanwhile
     await this.#pause(this.#retryMs);
     this.#retryMs = Math.min(this.#retryMs * 2, RETRY_MS_MAX);
+  }
+
+  /** The group has gone on without this member. */
+  #forget(): void {
+    const { partitions, generation } = this;
+    this.#memberId = "";
+    this.partitions = [];
+    if (partitions.length > 0) Queue.offerUnsafe(this.events, { kind: "revoked", generation, partitions });
   }
 
   async #findCoordinator(): Promise<Broker> {

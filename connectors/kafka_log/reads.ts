@@ -13,12 +13,12 @@
  */
 import type Cluster from "kafkajs/src/cluster/index.js";
 import { LogFailed, OffsetGap, type OffsetRange, type ReadAt } from "../log.ts";
-import { openRecords, type Records } from "../records.ts";
+import type { Records } from "../records.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
 import type { Clients } from "./client.ts";
 import { CodecUnknown, decompress } from "./compression.ts";
 import { failureOf, invalid, unavailable, unknownTopic } from "./failures.ts";
-import { BatchDamaged, type Taken, takeRecords } from "./record_batch.ts";
+import { BatchDamaged, takeRecords } from "./record_batch.ts";
 import { askFetch, type FetchedPartition } from "./wire.ts";
 
 type ReadDone = (failure: LogFailed | OffsetGap | undefined, records: Records | undefined) => void;
@@ -136,6 +136,7 @@ export class Reads {
       const partition = found.get(keyOf(at));
       const answer = partition === undefined ? unavailable("Kafka left out a partition") : this.#answer(at, partition);
       if (answer === "out of range") void this.#gap(waiting);
+      else if (answer === "unknown") done(await this.#catalog.unknownTo(at.topic), undefined);
       else if (answer instanceof LogFailed) done(answer, undefined);
       else if (answer.next > at.offset) done(undefined, answer);
       // A batch that was cut off comes whole when its read is the first of a fetch.
@@ -145,16 +146,16 @@ export class Reads {
     return again.filter(({ stopped }) => !stopped);
   }
 
-  #answer(at: ReadAt, { error, aborted, records }: FetchedPartition): Records | LogFailed | "out of range" {
+  #answer(at: ReadAt, { error, aborted, records }: FetchedPartition): Records | LogFailed | "out of range" | "unknown" {
     const { topic, partition } = at;
     if (error === "OFFSET_OUT_OF_RANGE") return "out of range";
+    if (error === "UNKNOWN_TOPIC_OR_PARTITION") return "unknown";
     if (error !== undefined) {
       this.#catalog.stale();
-      if (error === "UNKNOWN_TOPIC_OR_PARTITION") return unknownTopic(topic);
       return unavailable(`Kafka could not read '${topic}'/${partition} (${error})`);
     }
     try {
-      return opened(at, takeRecords(records, { ...at, aborted, decompress }));
+      return takeRecords(records, { ...at, aborted, decompress });
     } catch (cause) {
       if (cause instanceof CodecUnknown)
         return invalid(`Cannot read '${topic}'/${partition} at ${at.offset}: ${cause.message}.`, cause);
@@ -203,10 +204,6 @@ async function askOf(lane: Lane, leader: number, taken: readonly Waiting[]): Pro
     waitMs: Math.max(0, Math.min(POLL_MS_MAX, deadlineMs - Date.now())),
     bytesMax: Math.min(FETCH_BYTES_MAX, bytes),
   });
-}
-
-function opened({ topic, partition }: ReadAt, { bytes, runs, next }: Taken): Records {
-  return openRecords({ topic, partition, next }, bytes, runs);
 }
 
 function keyOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {

@@ -1,7 +1,7 @@
 /**
- * Record batches: Kafka's records on disk and on the wire, made into packed records without an object for each.
+ * Record batches: Kafka's records on disk and on the wire, read where they lie, without an object for each.
  *
- *   fetched bytes ──batch by batch──▶ decompressed ──record by record──▶ RecordWriter + runs of consecutive offsets
+ *   fetched bytes ──batch by batch──▶ checked, decompressed ──record by record──▶ columns of positions
  *
  * Format v2: https://kafka.apache.org/documentation/#recordbatch. Left out are control batches and records of aborted
  * transactions, so offsets have gaps, as after compaction: each record's offset is its own. A batch that the fetch cut
@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { type PackedRun, RecordWriter } from "../records.ts";
+import type { Records } from "../records.ts";
 import { crc32c } from "./crc32c.ts";
 
 /** A transaction that was aborted: its producer's records from `firstOffset` on, until its end. */
@@ -20,20 +20,14 @@ export interface Aborted {
 
 /** What to take: from an offset on, within bounds, at least one record if there is one. */
 export interface TakeFrom {
+  readonly topic: string;
+  readonly partition: number;
   readonly offset: number;
   readonly recordsMax: number;
   readonly bytesMax: number;
   readonly aborted: readonly Aborted[];
   /** Decompresses a batch's records; throws for a codec that it does not know. */
   readonly decompress: (codec: number, bytes: Uint8Array) => Uint8Array;
-}
-
-/** Packed records and where they lie; `next` is the offset to go on with, behind what was left out. */
-export interface Taken {
-  readonly bytes: Uint8Array;
-  readonly runs: readonly PackedRun[];
-  readonly next: number;
-  readonly count: number;
 }
 
 /** Bytes before a batch's length is counted: base offset and the length itself. */
@@ -44,8 +38,6 @@ const MAGIC = 2;
 /** Where the checksum lies, and from where on it counts. */
 const SUM_AT = 17;
 const SUMMED_FROM = 21;
-/** What the packed form takes for a record beside its key, headers and value. */
-const PACKED_BYTES = 20;
 const CODEC_MASK = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
@@ -59,71 +51,104 @@ export class BatchDamaged extends Error {
 }
 
 /** Reads whole batches until a bound is reached or the bytes end. Throws BatchDamaged, and what `decompress` throws. */
-export function takeRecords(bytes: Uint8Array, from: TakeFrom): Taken {
-  const taking = new Taking(from, Math.min(from.bytesMax, 2 * bytes.length));
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  for (let at = 0; at + HEADER_BYTES <= bytes.length && !taking.isFull; ) {
-    const end = at + PREFIX_BYTES + view.getInt32(at + 8);
-    if (end > bytes.length) break;
-    if (view.getInt8(at + 16) !== MAGIC)
-      throw new BatchDamaged(
-        `Cannot read the records at ${at}: they are of format ${view.getInt8(at + 16)}, which Kafka 0.11 replaced.`,
-      );
-    if (crc32c(bytes.subarray(at + SUMMED_FROM, end)) !== view.getUint32(at + SUM_AT))
-      throw new BatchDamaged(`Cannot read the batch at offset ${view.getBigInt64(at)}: its checksum does not match.`);
-    taking.batch(bytes.subarray(at, end));
-    at = end;
-  }
-  return taking.taken();
+export function takeRecords(bytes: Uint8Array, from: TakeFrom): Records {
+  const { sections, next } = sectionsOf(bytes, from);
+  const taking = new Taking(from, sections, next);
+  for (const section of sections) if (!taking.take(section)) break;
+  return taking.taken(bytes);
 }
 
-class Taking {
-  isFull = false;
-  readonly #from: TakeFrom;
-  readonly #writer: RecordWriter;
-  readonly #runs: PackedRun[] = [];
+/** One batch's records, uncompressed. */
+interface Section {
+  readonly bytes: Uint8Array;
+  /** Where they begin in the fetched bytes; undefined if they were compressed. */
+  readonly at: number | undefined;
+  readonly base: number;
+  /** The last offset of the batch, whether or not its record is still there. */
+  readonly last: number;
+  readonly count: number;
+  readonly firstMs: number;
+  /** When the broker appended the batch, if its records have no times of their own. */
+  readonly appendedMs: number | undefined;
+}
+
+/** Walks the batches; `next` is behind those that are left out at the beginning. */
+function sectionsOf(
+  bytes: Uint8Array,
+  from: TakeFrom,
+): { readonly sections: readonly Section[]; readonly next: number } {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const transactions = new Transactions(from.aborted);
+  const sections: Section[] = [];
+  let next = from.offset;
+  let records = 0;
+  for (let at = 0; at + HEADER_BYTES <= bytes.length && records < from.recordsMax; ) {
+    const end = at + PREFIX_BYTES + view.getInt32(at + 8);
+    if (end > bytes.length) break;
+    const batch = bytes.subarray(at, end);
+    checkBatch(batch, at);
+    const section = sectionOf(batch, { at, from, transactions });
+    if (section !== undefined) {
+      sections.push(section);
+      records += section.last < from.offset + section.count ? section.last + 1 - from.offset : section.count;
+    } else if (sections.length === 0) next = Math.max(next, lastOffsetOf(batch) + 1);
+    else sections.push({ ...NOTHING, base: lastOffsetOf(batch), last: lastOffsetOf(batch) });
+    at = end;
+  }
+  return { sections, next };
+}
+
+/** A batch of which nothing is taken, between others. */
+const NOTHING = { bytes: new Uint8Array(0), at: 0, count: 0, firstMs: 0, appendedMs: undefined } as const;
+
+function checkBatch(batch: Uint8Array, at: number): void {
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
+  if (view.getInt8(16) !== MAGIC)
+    throw new BatchDamaged(
+      `Cannot read the records at ${at}: they are of format ${view.getInt8(16)}, which Kafka 0.11 replaced.`,
+    );
+  if (crc32c(batch.subarray(SUMMED_FROM)) !== view.getUint32(SUM_AT))
+    throw new BatchDamaged(`Cannot read the batch at offset ${view.getBigInt64(0)}: its checksum does not match.`);
+}
+
+function lastOffsetOf(batch: Uint8Array): number {
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
+  return Number(view.getBigInt64(0)) + view.getInt32(23);
+}
+
+/** The records of one batch; undefined if it has none to be taken. */
+function sectionOf(
+  batch: Uint8Array,
+  { at, from, transactions }: { readonly at: number; readonly from: TakeFrom; readonly transactions: Transactions },
+): Section | undefined {
+  const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
+  const attributes = view.getInt16(21);
+  const last = lastOffsetOf(batch);
+  const count = view.getInt32(57);
+  const coded = batch.subarray(HEADER_BYTES);
+  const isLeftOut = transactions.leaveOut({ attributes, last, producerId: view.getBigInt64(43), coded });
+  if (isLeftOut || last < from.offset || count <= 0) return undefined;
+  const codec = attributes & CODEC_MASK;
+  return {
+    ...{ base: Number(view.getBigInt64(0)), last, count, firstMs: Number(view.getBigInt64(27)) },
+    bytes: codec === 0 ? coded : from.decompress(codec, coded),
+    at: codec === 0 ? at + HEADER_BYTES : undefined,
+    appendedMs: (attributes & LOG_APPEND_TIME) === 0 ? undefined : Number(view.getBigInt64(35)),
+  };
+}
+
+/** Follows transactions: which batches were aborted. */
+class Transactions {
   /** Producers whose open transaction was aborted. */
   readonly #aborting = new Set<bigint>();
   readonly #aborted: Aborted[];
-  #next: number;
 
-  constructor(from: TakeFrom, bytesHint: number) {
-    this.#from = from;
-    this.#writer = new RecordWriter(bytesHint);
-    this.#next = from.offset;
-    this.#aborted = from.aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
+  constructor(aborted: readonly Aborted[]) {
+    this.#aborted = aborted.toSorted((a, b) => a.firstOffset - b.firstOffset);
   }
 
-  batch(bytes: Uint8Array): void {
-    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-    const base = Number(view.getBigInt64(0));
-    const attributes = view.getInt16(21);
-    const last = base + view.getInt32(23);
-    const producerId = view.getBigInt64(43);
-    const count = view.getInt32(57);
-    const coded = bytes.subarray(HEADER_BYTES);
-    const codec = attributes & CODEC_MASK;
-    const isLeftOut = this.#isLeftOut({ attributes, last, producerId, coded });
-    if (!isLeftOut && last >= this.#from.offset && count > 0) {
-      const records = codec === 0 ? coded : this.#from.decompress(codec, coded);
-      const times = { first: Number(view.getBigInt64(27)), appended: Number(view.getBigInt64(35)) };
-      const isAppendTime = (attributes & LOG_APPEND_TIME) !== 0;
-      this.#records(records, {
-        base,
-        count,
-        firstMs: times.first,
-        appendedMs: isAppendTime ? times.appended : undefined,
-      });
-    }
-    if (!this.isFull) this.#next = Math.max(this.#next, last + 1);
-  }
-
-  taken(): Taken {
-    return { bytes: this.#writer.packed(), runs: this.#runs, next: this.#next, count: this.#writer.count };
-  }
-
-  /** Follows transactions: whether a batch is a control batch, or belongs to one that was aborted. */
-  #isLeftOut(batch: {
+  /** Whether a batch is a control batch, or belongs to a transaction that was aborted. */
+  leaveOut(batch: {
     readonly attributes: number;
     readonly last: number;
     readonly producerId: bigint;
@@ -138,74 +163,118 @@ class Taking {
     }
     return (attributes & TRANSACTIONAL) !== 0 && this.#aborting.has(producerId);
   }
+}
 
-  #records(
-    bytes: Uint8Array,
-    batch: { readonly base: number; readonly count: number; readonly firstMs: number; readonly appendedMs?: number },
-  ): void {
-    const reader = new VarintReader(bytes);
-    for (let n = 0; n < batch.count; n++) {
+/** Makes the columns. Uncompressed records stay where they were fetched; as soon as one batch was compressed, all are copied. */
+class Taking {
+  readonly #from: TakeFrom;
+  readonly #copy: Uint8Array | undefined;
+  readonly #offsets: Float64Array;
+  readonly #timestamps: Float64Array;
+  readonly #keyStarts: Int32Array;
+  readonly #keyEnds: Int32Array;
+  readonly #valueStarts: Int32Array;
+  readonly #valueEnds: Int32Array;
+  readonly #starts: Int32Array;
+  readonly #ends: Int32Array;
+  readonly #headers = new Map<number, Readonly<Record<string, string>>>();
+  #copied = 0;
+  #count = 0;
+  #bytes = 0;
+  #next: number;
+
+  constructor(from: TakeFrom, sections: readonly Section[], next: number) {
+    const count = Math.min(
+      from.recordsMax,
+      sections.reduce((sum, section) => sum + section.count, 0),
+    );
+    const isCopied = sections.some(({ at }) => at === undefined);
+    this.#from = from;
+    this.#next = next;
+    this.#copy = isCopied ? new Uint8Array(sections.reduce((sum, { bytes }) => sum + bytes.length, 0)) : undefined;
+    this.#offsets = new Float64Array(count);
+    this.#timestamps = new Float64Array(count);
+    this.#keyStarts = new Int32Array(count);
+    this.#keyEnds = new Int32Array(count);
+    this.#valueStarts = new Int32Array(count);
+    this.#valueEnds = new Int32Array(count);
+    this.#starts = new Int32Array(count);
+    this.#ends = new Int32Array(count);
+  }
+
+  /** Takes a section's records; false if a bound was reached before its end. */
+  take(section: Section): boolean {
+    const shift = this.#place(section);
+    const reader = new VarintReader(section.bytes);
+    for (let n = 0; n < section.count; n++) {
+      const start = reader.at;
       const end = reader.int() + reader.at;
-      if (end > bytes.length) throw new BatchDamaged(`Cannot read the batch at ${batch.base}: a record is cut off.`);
+      if (end > section.bytes.length)
+        throw new BatchDamaged(`Cannot read the batch at ${section.base}: a record is cut off.`);
       reader.at += 1; // attributes, of which there are none
-      const timestampMs = batch.appendedMs ?? batch.firstMs + reader.long();
-      const offset = batch.base + (batch.appendedMs === undefined ? reader.int() : reader.skipThenInt());
+      const delta = reader.long();
+      const offset = section.base + reader.int();
       if (offset < this.#from.offset) {
         reader.at = end;
         continue;
       }
-      if (this.#isFullFor(end - reader.at)) {
-        this.isFull = true;
-        return;
-      }
-      this.#record(reader, { bytes, offset, timestampMs });
-      if (reader.at !== end) throw new BatchDamaged(`Cannot read the batch at ${batch.base}: record ${n} is damaged.`);
+      if (this.#isFullFor(end - start)) return false;
+      this.#bytes += end - start;
+      this.#starts[this.#count] = start + shift;
+      this.#ends[this.#count] = end + shift;
+      this.#offsets[this.#count] = offset;
+      this.#timestamps[this.#count] = section.appendedMs ?? section.firstMs + delta;
+      this.#record(reader, shift);
+      if (reader.at !== end)
+        throw new BatchDamaged(`Cannot read the batch at ${section.base}: record ${n} is damaged.`);
+      this.#count += 1;
       this.#next = offset + 1;
     }
+    this.#next = Math.max(this.#next, section.last + 1);
+    return true;
+  }
+
+  taken(fetched: Uint8Array): Records {
+    const { topic, partition } = this.#from;
+    const count = this.#count;
+    const columns = {
+      offsets: this.#offsets.subarray(0, count),
+      timestamps: this.#timestamps.subarray(0, count),
+      keyStarts: this.#keyStarts.subarray(0, count),
+      keyEnds: this.#keyEnds.subarray(0, count),
+      valueStarts: this.#valueStarts.subarray(0, count),
+      valueEnds: this.#valueEnds.subarray(0, count),
+    };
+    const framed = { starts: this.#starts, ends: this.#ends, headers: this.#headers };
+    return { topic, partition, count, next: this.#next, bytes: this.#copy ?? fetched, ...columns, framed };
+  }
+
+  /** Where a section lies in the records' bytes, against its own. */
+  #place({ bytes, at }: Section): number {
+    if (this.#copy === undefined) return at ?? 0;
+    const place = this.#copied;
+    this.#copy.set(bytes, place);
+    this.#copied += bytes.length;
+    return place;
   }
 
   #isFullFor(bytes: number): boolean {
-    const { count, length } = this.#writer;
-    return count > 0 && (count >= this.#from.recordsMax || length + PACKED_BYTES + bytes > this.#from.bytesMax);
+    return this.#count > 0 && (this.#count >= this.#from.recordsMax || this.#bytes + bytes > this.#from.bytesMax);
   }
 
-  #record(
-    reader: VarintReader,
-    {
-      bytes,
-      offset,
-      timestampMs,
-    }: { readonly bytes: Uint8Array; readonly offset: number; readonly timestampMs: number },
-  ): void {
-    const writer = this.#writer;
-    const start = writer.length;
+  /** Reads from a record's key to its end. */
+  #record(reader: VarintReader, shift: number): void {
+    const at = this.#count;
     const keyBytes = reader.int();
-    const keyStart = keyBytes < 0 ? -1 : reader.at;
-    const keyEnd = reader.at + Math.max(0, keyBytes);
-    reader.at = keyEnd;
+    this.#keyStarts[at] = keyBytes < 0 ? -1 : reader.at + shift;
+    reader.at += Math.max(0, keyBytes);
+    this.#keyEnds[at] = reader.at + shift;
     const valueBytes = reader.int();
-    const valueStart = reader.at;
-    const valueEnd = reader.at + Math.max(0, valueBytes);
-    reader.at = valueEnd;
+    this.#valueStarts[at] = valueBytes < 0 ? -1 : reader.at + shift;
+    reader.at += Math.max(0, valueBytes);
+    this.#valueEnds[at] = reader.at + shift;
     const headers = reader.int();
-    if (headers === 0 && valueBytes >= 0)
-      writer.addSlice(bytes, { keyStart, keyEnd, valueStart, valueEnd, timestampMs });
-    else
-      writer.add({
-        key: keyStart < 0 ? null : bytes.subarray(keyStart, keyEnd),
-        value: valueBytes < 0 ? null : bytes.subarray(valueStart, valueEnd),
-        timestampMs,
-        ...(headers === 0 ? {} : { headers: reader.headers(headers) }),
-      });
-    this.#run(offset, { start, end: writer.length });
-  }
-
-  /** Grows the last run, or begins one behind a gap. */
-  #run(offset: number, { start, end }: { readonly start: number; readonly end: number }): void {
-    const run = this.#runs.at(-1);
-    if (run === undefined || run.firstOffset + run.count !== offset)
-      this.#runs.push({ firstOffset: offset, count: 1, start, end });
-    else this.#runs[this.#runs.length - 1] = { ...run, count: run.count + 1, end };
+    if (headers > 0) this.#headers.set(at, reader.headers(headers));
   }
 }
 
@@ -253,12 +322,6 @@ class VarintReader {
       value += (byte & 0x7f) * factor;
     }
     return value % 2 === 0 ? value / 2 : -(value + 1) / 2;
-  }
-
-  /** Leaves a long out and reads the integer behind it. */
-  skipThenInt(): number {
-    this.long();
-    return this.int();
   }
 
   /** Headers by name; of a name that comes again the last one counts. */

@@ -1,5 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { zstdCompressSync } from "node:zlib";
+import { crcOf, type Records, recordCrc } from "../records.ts";
 import { decompress } from "./compression.ts";
 import { crc32c } from "./crc32c.ts";
 import { type Aborted, takeRecords } from "./record_batch.ts";
@@ -44,9 +45,16 @@ function batch({ base, records, attributes = 0, producerId = -1, control }: Made
   return bytes;
 }
 
-const bounds = { offset: 0, recordsMax: 100, bytesMax: 1 << 20, aborted: [] as readonly Aborted[], decompress };
-const offsetsOf = ({ runs }: ReturnType<typeof takeRecords>) =>
-  runs.flatMap(({ firstOffset, count }) => Array.from({ length: count }, (_, i) => firstOffset + i));
+const bounds = {
+  topic: "t",
+  partition: 0,
+  offset: 0,
+  recordsMax: 100,
+  bytesMax: 1 << 20,
+  aborted: [] as readonly Aborted[],
+  decompress,
+};
+const offsetsOf = ({ offsets, count }: Records) => [...offsets.subarray(0, count)];
 
 const three = batch({
   base: 10,
@@ -96,6 +104,17 @@ describe("takeRecords()", () => {
     const taken = takeRecords(Buffer.concat([...batches]), { ...bounds, ...from });
     expect(offsetsOf(taken)).toEqual([...offsets]);
     expect(taken.next).toBe(next);
+  });
+
+  test("has the same sums of the same records, however they were read", () => {
+    const whole = takeRecords(Buffer.concat([three, zstd, gaps]), bounds);
+    const first = takeRecords(three, { ...bounds, recordsMax: 2 });
+    const rest = takeRecords(Buffer.concat([three, zstd, gaps]), { ...bounds, offset: first.next });
+    const cut = crcOf(rest, { start: 0, end: 5 }, crcOf(first, { start: 0, end: 2 }, 0));
+    expect(crcOf(whole, { start: 0, end: 7 }, 0)).toBe(cut);
+    expect(crcOf(whole, { start: 0, end: 6 }, 0)).not.toBe(cut);
+    expect(recordCrc(whole, 2)).toBe(recordCrc(rest, 0));
+    expect(recordCrc(whole, 1)).not.toBe(recordCrc(whole, 2));
   });
 
   test("refuses a batch that changed on its way, and a codec it does not know", () => {

@@ -18,6 +18,7 @@ const TOPIC_NAME = /^[a-zA-Z0-9._-]{1,249}$/;
 const CHANGE_MS_MAX = 15_000;
 const POLL_MS = 20;
 const LEADERLESS = new Set(["NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"]);
+const UNKNOWN = "UNKNOWN_TOPIC_OR_PARTITION";
 /** What Kafka calls a bound that there is not. */
 const UNBOUNDED = "-1";
 
@@ -96,7 +97,8 @@ export class Topics {
       try {
         return await this.#admin.fetchTopicOffsets(name);
       } catch (error) {
-        if (!LEADERLESS.has(typeOf(error)) || Date.now() > deadlineMs) throw error;
+        const isNew = typeOf(error) === UNKNOWN && (await this.#catalog.unknownTo(name)).retriable;
+        if (!(isNew || LEADERLESS.has(typeOf(error))) || Date.now() > deadlineMs) throw error;
         await Bun.sleep(POLL_MS);
       }
     }

@@ -2,7 +2,7 @@
  * The requests that kafkajs does not know, or answers in too little detail.
  *
  *   Metadata v12 (ids of topics) · Fetch v11 (records undecoded) · OffsetCommit v7 (an error for each partition)
- *   · IncrementalAlterConfigs v0 (leaves other settings alone)
+ *   · JoinGroup v5 (says the member's id before it waits) · IncrementalAlterConfigs v0 (leaves other settings alone)
  *
  * Each function is one request and its answer, field for field: https://kafka.apache.org/protocol
  *
@@ -14,7 +14,7 @@ import Encoder from "kafkajs/src/protocol/encoder.js";
 import protocolErrors from "kafkajs/src/protocol/error.js";
 import type { Aborted } from "./record_batch.ts";
 
-const API = { fetch: 1, metadata: 3, offsetCommit: 8, incrementalAlterConfigs: 44 } as const;
+const API = { fetch: 1, metadata: 3, offsetCommit: 8, joinGroup: 11, incrementalAlterConfigs: 44 } as const;
 /** The log is read by clients: replicas have numbers from 0. */
 const CLIENT = -1;
 const NONE = -1;
@@ -170,6 +170,54 @@ function readFetched(answer: Decoder): FetchedPartition[] {
     answer.readInt32(); // a replica that would rather be read
     return { topic, partition, error, aborted, records: answer.readBytes() ?? NO_BYTES };
   });
+}
+
+/** A rebalance's outcome for one member; only the leader hears of the others. */
+export interface JoinedGroup {
+  readonly generation: number;
+  readonly leaderId: string;
+  readonly memberId: string;
+  readonly members: readonly { readonly memberId: string; readonly memberMetadata: Buffer }[];
+}
+
+/** Joins a group, and waits for the others; who has no id yet only gets one, as a text. */
+export async function askJoin(
+  broker: Broker,
+  ask: {
+    readonly group: string;
+    readonly memberId: string;
+    readonly sessionMs: number;
+    readonly rebalanceMs: number;
+    readonly protocol: { readonly name: string; readonly metadata: Buffer };
+  },
+): Promise<JoinedGroup | string> {
+  const { name, metadata } = ask.protocol;
+  const body = new Encoder()
+    .writeString(ask.group)
+    .writeInt32(ask.sessionMs)
+    .writeInt32(ask.rebalanceMs)
+    .writeString(ask.memberId)
+    .writeString(null) // not a static member
+    .writeString("consumer")
+    .writeArray([new Encoder().writeString(name).writeBytes(metadata)]);
+  const waitMs = ask.rebalanceMs + 10_000;
+  const { error, ...joined } = await send(broker, { name: "joinGroup", version: 5, body, waitMs }, (answer) => {
+    const clientSideThrottleTime = answer.readInt32();
+    const error = answer.readInt16();
+    const generation = answer.readInt32();
+    answer.readString(); // the protocol, of which there is one
+    const leaderId = answer.readString() ?? "";
+    const memberId = answer.readString() ?? "";
+    const members = answer.readArray(() => {
+      const id = answer.readString() ?? "";
+      answer.readString(); // the instance
+      return { memberId: id, memberMetadata: answer.readBytes() ?? Buffer.alloc(0) };
+    });
+    return { clientSideThrottleTime, error, generation, leaderId, memberId, members };
+  });
+  if (errorOf(error) === "MEMBER_ID_REQUIRED") return joined.memberId;
+  raise(error);
+  return joined;
 }
 
 /** Commits offsets under a member's generation; answers each partition's error. */

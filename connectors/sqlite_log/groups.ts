@@ -1,5 +1,5 @@
 /**
- * Consumer groups inside one process: the newest member of a group owns every partition.
+ * Consumer groups inside one process: the newest member of a group owns every partition, unless one holds them all.
  *
  *   idle ──join──▶ revoking ──released, left or too late──▶ taking ──generation kept──▶ owned
  *     ▲               ▲                                                                  │
@@ -23,6 +23,7 @@ const RETRY_MS = 200;
 /** One member; its events end when it leaves. */
 export interface Member {
   readonly events: Queue.Queue<MembershipEvent>;
+  readonly exclusive: boolean;
   left: boolean;
 }
 
@@ -56,12 +57,23 @@ export class Groups {
   }
 
   /** Adds a member, to which all partitions go. */
-  join(name: string, topic: string, events: Member["events"]): Member {
-    const member: Member = { events, left: false };
+  join(name: string, topic: string, { events, exclusive }: Pick<Member, "events" | "exclusive">): Member {
+    const member: Member = { events, exclusive, left: false };
     const group = this.#group(name, topic);
     group.members.push(member);
     this.#settle(group);
     return member;
+  }
+
+  /** Whether a member owns the partitions now. */
+  isOwner(name: string, topic: string, member: Member): boolean {
+    const group = this.#groups.get(keyOf(name, topic));
+    return group?.owner === member && group.state === "settled";
+  }
+
+  /** The partitions that are owned now. */
+  owned(name: string, topic: string): readonly number[] {
+    return this.#groups.get(keyOf(name, topic))?.partitions ?? [];
   }
 
   /** The member stopped working on these partitions. */
@@ -135,13 +147,23 @@ export class Groups {
   #settle(group: Group): void {
     if (group.state !== "settled") return; // it looks again when it is done
     const topic = this.#catalog.topic(group.topic);
-    const newest = group.members.at(-1);
+    const chosen = chosenOf(group);
     const count = topic?.partitions.length ?? 0;
     if (group.owner !== undefined) {
       const asItShouldBe =
-        group.owner === newest && group.topicId === topic?.info.id && group.partitions.length === count;
-      if (!asItShouldBe) this.#revoke(group, group.owner);
-    } else if (newest !== undefined && topic !== undefined) this.#take(group, newest, topic.info.id);
+        group.owner === chosen && group.topicId === topic?.info.id && group.partitions.length === count;
+      const onlyGrew = group.owner === chosen && chosen.exclusive && group.topicId === topic?.info.id;
+      if (onlyGrew) this.#give(group, topic.partitions.length);
+      else if (!asItShouldBe) this.#revoke(group, group.owner);
+    } else if (chosen !== undefined && topic !== undefined) this.#take(group, chosen, topic.info.id);
+  }
+
+  /** The one that holds everything holds added partitions as well. */
+  #give(group: Group, count: number): void {
+    if (group.partitions.length === count) return;
+    group.partitions = Array.from({ length: count }, (_, partition) => partition);
+    const { generation, partitions } = group;
+    Queue.offerUnsafe(group.owner!.events, { kind: "assigned", generation, partitions });
   }
 
   #revoke(group: Group, owner: Member): void {
@@ -173,7 +195,7 @@ export class Groups {
       }
       group.state = "settled";
       const topic = this.#catalog.topic(group.topic);
-      if (!member.left && topic?.info.id === topicId && group.members.at(-1) === member) {
+      if (!member.left && topic?.info.id === topicId && chosenOf(group) === member) {
         group.owner = member;
         group.topicId = topicId;
         group.generation = generation;
@@ -183,6 +205,11 @@ export class Groups {
       this.#settle(group);
     });
   }
+}
+
+/** Who is to own the partitions: who holds them, or waits longest to hold them, else the newest member. */
+function chosenOf({ members }: Group): Member | undefined {
+  return members.find(({ exclusive }) => exclusive) ?? members.at(-1);
 }
 
 function refusal(

@@ -130,6 +130,7 @@ function diskBytes(file: string): number {
 export function serviceOf(parts: SqliteLogParts): Log["Service"] {
   const { catalog, appends, reads } = parts;
   return {
+    isShared: false,
     createTopic: (topic) => changeTopic(parts, "createTopic", topic),
     alterTopic: (topic) => changeTopic(parts, "alterTopic", topic),
     deleteTopic: (name) => changed(parts, "deleteTopic", { name, partitions: 0, retention: {} }),
@@ -137,7 +138,12 @@ export function serviceOf(parts: SqliteLogParts): Log["Service"] {
     offsets: (topic) => Effect.suspend(() => orFail(catalog.offsets(topic))),
     append: (writes, once) => append(appends, writes, once),
     read: (at) => read(reads, at),
-    join: (group, topic) => joinGroup(parts, group, topic),
+    join: (group, topic, { exclusive = false } = {}) => joinGroup(parts, { group, topic, exclusive }),
+    members: ({ group, topic }) =>
+      Effect.sync(() => {
+        const partitions = parts.groups.owned(group, topic);
+        return partitions.length === 0 ? [] : [{ name: `pid ${process.pid}`, partitions }];
+      }),
     commit: (of, commits) => commit(parts, of, commits),
     committed: (of) => committed(parts, of),
     diskBytes: Effect.sync(() => diskBytes(parts.file)),
@@ -197,17 +203,21 @@ function changed(
   });
 }
 
-const joinGroup = Effect.fn("joinGroup")(function* (parts: SqliteLogParts, group: string, topic: string) {
+const joinGroup = Effect.fn("joinGroup")(function* (
+  parts: SqliteLogParts,
+  { group, topic, exclusive }: { readonly group: string; readonly topic: string; readonly exclusive: boolean },
+) {
   if (parts.catalog.topic(topic) === undefined) return yield* unknownTopic(topic);
   const { groups } = parts;
   const events = yield* Queue.unbounded<MembershipEvent>();
   const member = yield* Effect.acquireRelease(
-    Effect.sync(() => groups.join(group, topic, events)),
+    Effect.sync(() => groups.join(group, topic, { events, exclusive })),
     (joined) => Effect.sync(() => groups.leave(group, topic, joined)),
   );
   const membership: Membership = {
     events,
     released: (partitions) => Effect.sync(() => groups.released(group, topic, { member, partitions })),
+    heldUntilMs: () => (groups.isOwner(group, topic, member) ? Number.POSITIVE_INFINITY : Number.NEGATIVE_INFINITY),
   };
   return membership;
 });

@@ -18,7 +18,7 @@ import {
   Warehouse,
 } from "@weir/connectors";
 import { Effect } from "effect";
-import { startProcess, temporaryFolder, until } from "../door_process.ts";
+import { startProcess, until } from "../door_process.ts";
 import { audit, load, median, probe, quantile, settled, sourceOnly, storedRows, writeFlights } from "./flights_load.ts";
 import type { Figure, How } from "./main.ts";
 
@@ -26,25 +26,14 @@ const ROWS = 3_000_000;
 const PARTITIONS = 4;
 
 /** Runs the whole bench. */
-export async function ingest({ seconds, minutes, say }: How): Promise<readonly Figure[]> {
-  const folder = temporaryFolder("bench");
-  const figures: Figure[] = [];
-  const add = (figure: Figure) => {
-    figures.push(figure);
-    say(`  ${figure.name}: ${figure.value} ${figure.unit}`);
-  };
-  try {
-    say(`preparing ${ROWS} flights`);
-    const file = await writeFlights(folder.path);
-    const raw = await rawInsert(folder.path, file);
-    add({ name: "raw insert of the same rows", value: raw, unit: "rows/s" });
-    await logToTable(folder.path, { file, raw, add });
-    for (const fsyncDelayMs of [0, 2]) await posts(folder.path, { file, seconds, fsyncDelayMs, add });
-    if (minutes > 0) await steady(folder.path, { file, minutes, add });
-    return figures;
-  } finally {
-    folder.remove();
-  }
+export async function ingest({ dir, seconds, minutes, say, add }: How): Promise<void> {
+  say(`preparing ${ROWS} flights`);
+  const file = await writeFlights(dir);
+  const raw = await rawInsert(dir, file);
+  add({ name: "raw insert of the same rows", value: raw, unit: "rows/s" });
+  await logToTable(dir, { file, raw, add });
+  for (const fsyncDelayMs of [0, 2]) await posts(dir, { file, seconds, fsyncDelayMs, add });
+  if (minutes > 0) await steady(dir, { file, minutes, add });
 }
 
 /** Measures the plain insert of the file's bytes: no validation, no exactly-once. */

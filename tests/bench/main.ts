@@ -4,15 +4,21 @@
  * @module
  */
 import { parseArgs } from "node:util";
+import { temporaryFolder } from "../door_process.ts";
 import { ingest } from "./ingest.ts";
+import { kafka } from "./kafka.ts";
 import { models } from "./models.ts";
 import { sql } from "./sql.ts";
 
-/** How a bench is run, and who hears what it does. */
+/** How a bench is run, where, and who hears what it does. */
 export interface How {
+  /** A folder of its own, which goes with the bench. */
+  readonly dir: string;
   readonly seconds: number;
   readonly minutes: number;
   readonly say: (text: string) => void;
+  /** Keeps a figure, and says it at once. */
+  readonly add: (figure: Figure) => void;
 }
 
 /** One measured figure, with what was aimed at. */
@@ -29,7 +35,7 @@ const { values, positionals } = parseArgs({
   options: { json: { type: "boolean" }, seconds: { type: "string" }, minutes: { type: "string" } },
   allowPositionals: true,
 });
-const BENCHES = { ingest, models, sql } as const;
+const BENCHES = { ingest, kafka, models, sql } as const;
 const [name = ""] = positionals;
 if (!(name in BENCHES)) {
   const known = Object.keys(BENCHES).join("|");
@@ -40,7 +46,14 @@ if (!(name in BENCHES)) {
 }
 const bench = BENCHES[name as keyof typeof BENCHES];
 const say = (text: string) => (values.json ? console.error(text) : console.log(text));
-const figures = await bench({ seconds: Number(values.seconds ?? 10), minutes: Number(values.minutes ?? 0), say });
+const folder = temporaryFolder("bench");
+const figures: Figure[] = [];
+const add = (figure: Figure) => {
+  figures.push(figure);
+  say(`  ${figure.name}: ${figure.value} ${figure.unit}`);
+};
+const [seconds, minutes] = [Number(values.seconds ?? 10), Number(values.minutes ?? 0)];
+await bench({ dir: folder.path, seconds, minutes, say, add }).finally(folder.remove);
 if (values.json) console.log(JSON.stringify({ bench: name, figures }));
 else {
   for (const { name: figure, value, unit, target } of figures) {

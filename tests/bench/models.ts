@@ -12,7 +12,7 @@
 import { cpSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { projectDir } from "@weir/flights";
-import { type DoorProcess, startProcess, temporaryFolder, until } from "../door_process.ts";
+import { type DoorProcess, startProcess, until } from "../door_process.ts";
 import {
   audit,
   engineOf,
@@ -41,35 +41,24 @@ const RATE_WHILE_READING = 20_000;
 const SUBSCRIBERS = 1_000;
 
 /** Runs the whole bench. */
-export async function models({ seconds, minutes, say }: How): Promise<readonly Figure[]> {
-  const folder = temporaryFolder("bench");
-  const figures: Figure[] = [];
-  const add = (figure: Figure) => {
-    figures.push(figure);
-    say(`  ${figure.name}: ${figure.value} ${figure.unit}`);
-  };
+export async function models({ dir, seconds, minutes, say, add }: How): Promise<void> {
+  say("preparing 3000000 flights");
+  const file = await writeFlights(dir);
+  const dataDir = join(dir, "data");
+  const door = await startProcess({ dataDir, projectDir });
   try {
-    say("preparing 3000000 flights");
-    const file = await writeFlights(folder.path);
-    const dataDir = join(folder.path, "data");
-    const door = await startProcess({ dataDir, projectDir });
-    try {
-      const run: Run = { door, dir: folder.path, file, seconds, add, accepted: 0 };
-      const rate = await throughLayers(run);
-      await settled(door);
-      await latency(run, rate / 2);
-      await reading(run, dataDir);
-      await live(run);
-      await auditLayers(run);
-      await backfill(run);
-      await auditLayers(run);
-      if (minutes > 0) await steady(run, minutes);
-    } finally {
-      await door.stop();
-    }
-    return figures;
+    const run: Run = { door, dir, file, seconds, add, accepted: 0 };
+    const rate = await throughLayers(run);
+    await settled(door);
+    await latency(run, rate / 2);
+    await reading(run, dataDir);
+    await live(run);
+    await auditLayers(run);
+    await backfill(run);
+    await auditLayers(run);
+    if (minutes > 0) await steady(run, minutes);
   } finally {
-    folder.remove();
+    await door.stop();
   }
 }
 

@@ -8,7 +8,7 @@
  * @module
  */
 import { join } from "node:path";
-import { type DoorProcess, startProcess, temporaryFolder, until } from "../door_process.ts";
+import { type DoorProcess, startProcess, until } from "../door_process.ts";
 import { engineOf, load, median, quantile, settled, sourceOnly, storedRows, writeFlights } from "./flights_load.ts";
 import type { Figure, How } from "./main.ts";
 
@@ -27,32 +27,21 @@ interface Run {
 }
 
 /** Runs the whole bench. */
-export async function sql({ say }: How): Promise<readonly Figure[]> {
-  const folder = temporaryFolder("bench");
-  const figures: Figure[] = [];
-  const add = (figure: Figure) => {
-    figures.push(figure);
-    say(`  ${figure.name}: ${figure.value} ${figure.unit}`);
-  };
+export async function sql({ dir, say, add }: How): Promise<void> {
+  await firstTest(dir, add);
+  say("preparing 3000000 flights");
+  const file = await writeFlights(dir);
+  const dataDir = join(dir, "data");
+  const projectDir = sourceOnly(dir);
+  say(`sending ${ROWS_MIN} flights`);
+  const rows = await filled({ dataDir, projectDir, file });
+  const door = await startProcess({ dataDir });
   try {
-    await firstTest(folder.path, add);
-    say("preparing 3000000 flights");
-    const file = await writeFlights(folder.path);
-    const dataDir = join(folder.path, "data");
-    const projectDir = sourceOnly(folder.path);
-    say(`sending ${ROWS_MIN} flights`);
-    const rows = await filled({ dataDir, projectDir, file });
-    const door = await startProcess({ dataDir });
-    try {
-      const run: Run = { door, dataDir, rows, add };
-      await streaming(run);
-      await judging(run);
-    } finally {
-      await door.stop();
-    }
-    return figures;
+    const run: Run = { door, dataDir, rows, add };
+    await streaming(run);
+    await judging(run);
   } finally {
-    folder.remove();
+    await door.stop();
   }
 }
 

@@ -43,6 +43,22 @@ export function audit(evidence: Evidence): string[] {
   return [...rowsAsOwed(evidence), ...markersAddUp(evidence), ...stoppedWithReason(evidence)];
 }
 
+/** What a source that stops at drift must not have done yet. */
+export function beyondDrift(evidence: Evidence): string[] {
+  const { rows, quarantine } = evidence.warehouse;
+  const stored = new Set(rows.map(({ id }) => id));
+  const stoppedAt = new Set<string>();
+  const problems = quarantine.map((bad) => `${nameOfBad(bad)}: was quarantined instead of stopping`);
+  // Records come in the order of their offsets.
+  for (const { name, topic, partition, record } of recordsOf(evidence)) {
+    const place = `${topic}/${partition}`;
+    if (!record.gone && !record.value.includes('"good"')) stoppedAt.add(place);
+    else if (stoppedAt.has(place) && stored.has(name))
+      problems.push(`${name}: was stored behind a record that stops it`);
+  }
+  return problems;
+}
+
 function rowsAsOwed(evidence: Evidence): string[] {
   const { rows, quarantine } = evidence.warehouse;
   const found = new Map<string, string[]>();
@@ -115,6 +131,7 @@ function stoppedWithReason({ log, warehouse, windowParts, stopped }: Evidence): 
 interface Sent {
   readonly name: string;
   readonly topic: number;
+  readonly partition: number;
   readonly place: string;
   readonly record: Stored;
   readonly isOwed: boolean;
@@ -128,7 +145,7 @@ function* recordsOf({ log, stopped }: Evidence): Generator<Sent> {
       for (const record of records) {
         const isWaiting = isThere && stopped.has(partition) && record.offset >= committed;
         const place = `${partition}/${record.offset}`;
-        yield { name: nameOf(record.value), topic, place, record, isOwed: record.owed && !isWaiting };
+        yield { name: nameOf(record.value), topic, partition, place, record, isOwed: record.owed && !isWaiting };
       }
     }
   }

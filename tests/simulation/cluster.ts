@@ -43,6 +43,8 @@ const LIMITS: TableLimits = {
 /** Longer than any insert may be under way, and than its token is remembered. */
 const LONG_PAUSE_MS = 20_000;
 const DRAIN_MS_MAX = 2_000;
+/** Versions of the catalog under which the source stops at drift, in runs where it does, until it is corrected. */
+const DRIFT_CATALOGS = 2;
 const TARGET: Target = {
   statement: "ods.events",
   topic: "events",
@@ -85,10 +87,16 @@ export class Cluster {
   readonly #log: FakeLog;
   readonly #warehouse: FakeWarehouse;
   readonly #windowParts: number;
+  readonly #stopsAtDrift: boolean;
+  #isCorrected = false;
   #boots = 0;
 
-  constructor(world: World, of: { log: FakeLog; warehouse: FakeWarehouse; windowParts: number }) {
+  constructor(
+    world: World,
+    of: { log: FakeLog; warehouse: FakeWarehouse; windowParts: number; stopsAtDrift: boolean },
+  ) {
     this.#world = world;
+    this.#stopsAtDrift = of.stopsAtDrift;
     this.#log = of.log;
     this.#warehouse = of.warehouse;
     this.#windowParts = of.windowParts;
@@ -107,6 +115,16 @@ export class Cluster {
       return dice < 0;
     });
     if (drawn !== undefined) this.#strike(drawn[1]);
+  }
+
+  /** Brings the corrected source into force: every process is started anew with it, whatever it was doing. */
+  correct(): void {
+    this.#isCorrected = true;
+    for (const [node, { machine }] of this.#nodes) {
+      machine.kill();
+      this.#log.group.lose(machine);
+      this.#boot(node);
+    }
   }
 
   /** No more faults; what must be there is started again. */
@@ -182,14 +200,15 @@ export class Cluster {
     const drained = Deferred.makeUnsafe<void>();
     const actor = tableActor({
       group: "ods.events",
-      target: { ...TARGET, catalog: 1 + this.#world.below(2) },
+      target: this.#targetAt(1 + this.#world.below(2) + (this.#isCorrected ? DRIFT_CATALOGS : 0)),
       limits: LIMITS,
       partitionLimits: { recordsMax: 20, bytesMax: 1 << 20, aheadBytesMax: 2_000, waitMs: 30_000, pauseMs: 10 },
       windowParts: this.#windowParts,
       registry,
       visible: new CheckedVisible((position) => this.#checkVisible(position)),
       suspend: () => this.#warehouse.suspend(machine),
-      targetAt: (catalog) => Effect.succeed({ ...TARGET, catalog }),
+      targetAt: (catalog) => Effect.succeed(this.#targetAt(catalog)),
+      isCurrent: Effect.succeed(true),
       drained: Effect.asVoid(Deferred.succeed(drained, undefined)),
     });
     const step = (state: TableState, message: TableMessage, nowMs: number) => {
@@ -216,6 +235,12 @@ export class Cluster {
         Effect.provide(Logger.layer([])),
       ),
     );
+  }
+
+  /** The target as some version of the catalog says it. */
+  #targetAt(catalog: number): Target {
+    if (!this.#stopsAtDrift || catalog > DRIFT_CATALOGS) return { ...TARGET, catalog };
+    return { ...TARGET, catalog, projection: { ...PROJECTION, source: { ...PROJECTION.source, drift: "stop" } } };
   }
 
   #kill(node: number, machine: Machine): void {

@@ -77,7 +77,7 @@ export class FakeGroup {
         Effect.sync(() => {
           member.revoking = false;
         });
-      return { events, released };
+      return { events, released, heldUntilMs: () => Number.NEGATIVE_INFINITY };
     });
   }
 

@@ -118,6 +118,8 @@ export class FakeLog {
       join: () => Effect.suspend(() => (this.isDeleted ? refusal("unknown topic") : this.group.join(machine))),
       commit: (of, commits) => ofGroup(() => this.#commit(machine, { generation: of.generation, commits })),
       committed: () => ofGroup(() => [...this.commits.values()]),
+      isShared: true,
+      members: () => refused,
       diskBytes: Effect.succeed(undefined),
       copy: () => Effect.die("the simulation makes no backups"),
     };

@@ -5,12 +5,14 @@
  *
  * The audit is the product's promise: every record that the log accepted is
  * exactly one row or exactly one quarantined record, the markers add up, and
- * the committed positions stand at the end of the log.
+ * the committed positions stand at the end of the log. In some runs the source
+ * stops at drift while the faults last: until it is corrected nothing may be
+ * quarantined, and nothing stored behind a bad record.
  *
  * @module
  */
 import { DEDUPLICATION_WINDOW_PARTS } from "@weir/sql";
-import { audit, type Evidence, isSettled } from "./audit.ts";
+import { audit, beyondDrift, type Evidence, isSettled } from "./audit.ts";
 import { Cluster } from "./cluster.ts";
 import { FakeLog } from "./fake_log.ts";
 import { FakeWarehouse } from "./fake_warehouse.ts";
@@ -28,6 +30,7 @@ export interface Outcome {
 const PARTITIONS = 3;
 /** More than what lands while an owner tries one batch again and again; less than what does during a long pause. */
 const WINDOW_PARTS = DEDUPLICATION_WINDOW_PARTS === 0 ? 0 : 24;
+const STOPPING_CHANCE = 0.2;
 const FAULTS_MS_MIN = 8_000;
 const FAULTS_MS_MAX = 48_000;
 /** Whoever still sleeps, or is still on its way, may do harm only then. */
@@ -43,7 +46,8 @@ export function run(seed: number): Outcome {
   const warehouse = new FakeWarehouse(world, { windowParts: WINDOW_PARTS, lossy });
   const faultsUntilMs = world.nowMs + FAULTS_MS_MIN + world.below(FAULTS_MS_MAX - FAULTS_MS_MIN);
   const sent = produce(world, log, faultsUntilMs);
-  const cluster = new Cluster(world, { log, warehouse, windowParts: WINDOW_PARTS });
+  const stopsAtDrift = world.chance(STOPPING_CHANCE);
+  const cluster = new Cluster(world, { log, warehouse, windowParts: WINDOW_PARTS, stopsAtDrift });
   const plan = new Machine(world, "faults");
   const strike = () => {
     if (world.nowMs >= faultsUntilMs) return;
@@ -53,11 +57,13 @@ export function run(seed: number): Outcome {
   world.after(plan, world.below(3_000), strike);
   world.run(() => false, faultsUntilMs);
   warehouse.justStored = () => {};
-  cluster.heal();
   const evidence = (): Evidence => ({ log, warehouse, windowParts: WINDOW_PARTS, stopped: cluster.stopped() });
+  const early = stopsAtDrift ? beyondDrift(evidence()) : [];
+  if (stopsAtDrift) cluster.correct();
+  cluster.heal();
   const settled = settle(world, () => isSettled(evidence()));
   world.run(() => false, world.nowMs + QUIET_MS);
-  const problems = [...cluster.problems, ...log.problems, ...audit(evidence())];
+  const problems = [...early, ...cluster.problems, ...log.problems, ...audit(evidence())];
   if (!settled)
     problems.unshift("records never landed", ...cluster.reports(), JSON.stringify([...log.commits.values()]));
   return { seed, problems, records: sent(), stopped: cluster.stopped().size };

@@ -32,13 +32,17 @@ const startFlags = {
     metavar: "DIR",
     doc: "folder of backups (WEIR_BACKUPS, backups in the data directory)",
   }),
+  role: textFlag("role", {
+    metavar: "ROLE",
+    doc: "all, gateway (the door) or worker (the landing); several processes share Kafka and ClickHouse (WEIR_ROLE, all)",
+  }),
   watch: switchFlag("watch", { doc: "go on applying the project's files as they are saved" }),
 };
 
 /** `weir start`. */
 export const startCommand = (partsOf: PartsOf) =>
-  Command.make("start", startFlags, ({ port, host, json, project, backups, watch }) =>
-    answering({ port, host, projectDir: project, backupsDir: backups }, async (config) => {
+  Command.make("start", startFlags, ({ port, host, json, project, backups, role, watch }) =>
+    answering({ port, host, projectDir: project, backupsDir: backups, role }, async (config) => {
       const open = watch ? openWatching : openOnce;
       return serveUntilSignal(await open(config, partsOf, json ? warn : (line) => console.log(safeLines(line))), {
         isJson: json,

@@ -104,7 +104,7 @@ function tsconfigOf(checkout: string): object {
       types: [`${checkout}/node_modules/bun-types`],
       paths: { "weir/test": [`${checkout}/web/testing.ts`] },
     },
-    include: ["**/*.ts", `${checkout}/sql/**/*.d.ts`],
+    include: ["**/*.ts", `${checkout}/sql/**/*.d.ts`, `${checkout}/connectors/**/*.d.ts`],
     exclude: ["**/node_modules"],
   };
 }

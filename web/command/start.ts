@@ -58,6 +58,7 @@ export async function startDoor(
     const door: Door = {
       ...services,
       closing: closing.signal,
+      role: config.role,
       tokens,
       counters: new Counters(),
       takesAnyHost: !isLoopback(config.host),

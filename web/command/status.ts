@@ -63,6 +63,8 @@ export function statusText(status: Status, { url, width }: Look): string {
   lines.push(ready ? "ready" : `NOT READY: ${reasons.join("; ")}`, "");
   if (sources.length === 0) lines.push("No source is applied yet: weir apply --project DIR");
   else lines.push(tableText(sources.map(sourceRow), width));
+  const owned = sources.flatMap(ownerRows);
+  if (owned.length > 0) lines.push("", tableText(owned, width));
   const building = models.building === 0 ? "" : `, ${models.building} being built`;
   lines.push("", `models  ${models.active} active${building}, ${models.suspended.length} suspended`);
   for (const { name, note } of models.suspended) lines.push(`        ${name}: ${safeText(note)}`);
@@ -87,6 +89,12 @@ function sourceRow(source: Status["sources"][number]) {
     "quarantined/h": count(quarantined_last_hour),
     "refused/h": count(refused_last_hour),
   };
+}
+
+/** Who lands a source, if several processes may. */
+function ownerRows({ source, owners }: Status["sources"][number]) {
+  if (owners === null || owners.length < 2) return [];
+  return owners.map(({ name, partitions }) => ({ source, owner: name, partitions: partitions.join(" ") || "none" }));
 }
 
 const count = (number: number | null) => number?.toLocaleString("en") ?? "?";

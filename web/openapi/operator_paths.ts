@@ -63,6 +63,11 @@ const STATUS: Operation = {
         objectOf({
           ...{ source: TEXT, topic: TEXT, rows: WHOLE_OR_NULL, events_per_second: NUMBER_OR_NULL },
           ...{ lag_records: WHOLE_OR_NULL, lag_seconds: NUMBER_OR_NULL, open_intents: WHOLE_OR_NULL },
+          owners: {
+            type: ["array", "null"],
+            items: objectOf({ name: TEXT, partitions: listOf(WHOLE) }),
+            description: "Which process lands which partitions.",
+          },
           ...{ quarantined_last_hour: WHOLE_OR_NULL, refused_last_hour: WHOLE_OR_NULL },
         }),
       ),

@@ -1,0 +1,107 @@
+/**
+ * A hold: every partition of a topic's group, here and in no other process, for as long as a change takes.
+ *
+ *   join exclusively ──owners finish what they announced, and release──▶ held ──work is done──▶ shared out again
+ *                └──not released, or a batch is left open──▶ tried again, HOLD_MS_MAX in all ──▶ LogFailed
+ *   held ──this process stood still for so long that others took over──▶ lost: what it would still enter is refused
+ *
+ * The log's groups are the only thing that says who owns what, so they are also
+ * the barrier behind a change of tables and views, and the lock of the catalog.
+ * What must not happen after a hold was lost asks `stillHeld` first, and carries the
+ * answer as a deadline.
+ *
+ * @module
+ */
+import { Log, LogFailed } from "@weir/connectors";
+import { Clock, Context, Effect, Exit, Option, Queue, Scope } from "effect";
+import { decodeMark } from "./intent.ts";
+
+/** What is held. */
+export interface Holdable {
+  readonly group: string;
+  readonly topic: string;
+  /** What people call it: `ods.flight`. */
+  readonly name: string;
+}
+
+/** How long owners may take to finish what they announced, over all tries. */
+const HOLD_MS_MAX = 20_000;
+const PAUSE_MS = 100;
+/** A hold that is shorter than this is waited for: a rebalance is under way. */
+const HELD_MS_MIN = 1_000;
+
+/** Until when everything is held that the work at hand needs, by this machine's clock; for ever if it needs nothing. */
+const HeldUntilMs = Context.Reference<() => number>("weir/actors/HeldUntilMs", {
+  defaultValue: () => () => Number.POSITIVE_INFINITY,
+});
+
+/** Runs `work` while nothing of these is owned, announced and not finished, or changed by anybody else. */
+export const holding = <A, E, R>(
+  all: readonly Holdable[],
+  work: Effect.Effect<A, E, R>,
+): Effect.Effect<A, E | LogFailed, R | Log> =>
+  Effect.scoped(
+    Effect.gen(function* () {
+      const outer = yield* HeldUntilMs;
+      const holds = yield* Effect.forEach(all, hold, { concurrency: "unbounded" });
+      const heldUntilMs = () => Math.min(outer(), ...holds.map((untilMs) => untilMs()));
+      return yield* Effect.provideService(work, HeldUntilMs, heldUntilMs);
+    }),
+  ) as Effect.Effect<A, E | LogFailed, R | Log>;
+
+/** Until when what the work at hand needs is held; fails with LogFailed("fenced") if it was lost. */
+export const stillHeld: Effect.Effect<number, LogFailed> = Effect.gen(function* () {
+  const heldUntilMs = yield* HeldUntilMs;
+  for (;;) {
+    const untilMs = heldUntilMs();
+    if (untilMs >= (yield* Clock.currentTimeMillis) + HELD_MS_MIN) return untilMs;
+    if (untilMs === Number.NEGATIVE_INFINITY) return yield* lost();
+    yield* Effect.sleep(PAUSE_MS);
+  }
+});
+
+const lost = () => {
+  const message =
+    "Cannot go on: this process stood still for so long that others took over meanwhile. Nothing was entered; try again.";
+  return new LogFailed({ reason: "fenced", message, retriable: false });
+};
+
+/** Takes one hold; answers until when it lasts. */
+const hold = Effect.fnUntraced(function* (of: Holdable): Effect.fn.Return<() => number, LogFailed, Log | Scope.Scope> {
+  const deadlineMs = (yield* Clock.currentTimeMillis) + HOLD_MS_MAX;
+  const scope = yield* Effect.scope;
+  for (;;) {
+    const own = yield* Scope.fork(scope);
+    const heldUntilMs = yield* Scope.provide(taken(of, deadlineMs), own);
+    if (heldUntilMs !== undefined) return heldUntilMs;
+    // Its owners go on, and recover what they left open.
+    yield* Scope.close(own, Exit.void);
+    if ((yield* Clock.currentTimeMillis) >= deadlineMs) return yield* notReleased(of);
+    yield* Effect.sleep(PAUSE_MS);
+  }
+});
+
+/** One try: undefined if the owners do not release it in time, or left a batch open. */
+const taken = Effect.fnUntraced(function* ({ group, topic }: Holdable, deadlineMs: number) {
+  const log = yield* Log;
+  const membership = yield* log.join(group, topic, { exclusive: true });
+  const { events } = membership;
+  const waitMs = Math.max(0, deadlineMs - (yield* Clock.currentTimeMillis));
+  if (Option.isNone(yield* Effect.timeoutOption(Queue.take(events), waitMs))) return undefined;
+  const commits = yield* log.committed({ group, topic });
+  if (commits.some(({ metadata }) => decodeMark(metadata)?.intent !== undefined)) return undefined;
+  let isLost = false;
+  const watch = Effect.flatMap(Queue.take(events), ({ kind, partitions }) => {
+    isLost ||= kind === "revoked";
+    return kind === "revoked" ? membership.released(partitions) : Effect.void;
+  });
+  yield* Effect.forkScoped(Effect.forever(watch));
+  return () => (isLost ? Number.NEGATIVE_INFINITY : membership.heldUntilMs());
+});
+
+const notReleased = ({ name }: Holdable) =>
+  new LogFailed({
+    reason: "unavailable",
+    message: `Cannot hold ${name}: who owns it has not finished within ${HOLD_MS_MAX / 1_000} s what was announced, or another change is under way. Try again in a moment.`,
+    retriable: true,
+  });

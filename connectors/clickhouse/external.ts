@@ -1,0 +1,99 @@
+/**
+ * A ClickHouse of the operator's own, judged before it is used.
+ *
+ *   CLICKHOUSE_URL ──answers?──▶ version, settings ──fit?──▶ Warehouse
+ *                                                 └──unfit──▶ ClickHouseUnfit, by name
+ *
+ * What is refused here would lose rows in silence later (settings that the exactly-once protocol stands on), or lets
+ * those who may only ask take the server over.
+ *
+ * @module
+ */
+import { Data, Effect, Layer } from "effect";
+import { Warehouse, type WarehouseFailed } from "../warehouse.ts";
+import { clickHouseWarehouse } from "./client.ts";
+import { type ClickHouseUrlInvalid, externalConnection } from "./connection.ts";
+
+/** The server cannot be used; the message says why and what to do. */
+export class ClickHouseUnfit extends Data.TaggedError("ClickHouseUnfit")<{ readonly message: string }> {}
+
+/** What a server says of itself. */
+export interface ServerFacts {
+  /** As `version()` prints it: `26.7.2.1`. */
+  readonly version: string;
+  /** Names of its settings, those of MergeTree among them. */
+  readonly settings: ReadonlySet<string>;
+}
+
+/** The oldest line that Weir is made for. */
+const VERSION_MIN = "25.8";
+/** Holes by which a client that may ask can run code on the server; a server is refused unless its line has the correction. */
+const HOLES: readonly { readonly name: string; readonly fixedIn: readonly string[] }[] = [
+  { name: "CVE-2025-1385", fixedIn: ["24.3.18.6", "24.8.14.27", "24.11.5.34", "24.12.5.65", "25.1.5.5"] },
+];
+/** What the protocol of exactly once says with every insert and table. */
+const NEEDED = [
+  ...["async_insert", "insert_deduplicate", "insert_deduplication_token"],
+  ...["deduplicate_blocks_in_dependent_materialized_views", "materialized_views_ignore_errors"],
+  "non_replicated_deduplication_window",
+] as const;
+/** How long a server that is being started is waited for. */
+const READY_MS_MAX = 60_000;
+
+/** The warehouse at an address with credentials, once it answers and is fit. */
+export const externalClickHouse = (
+  url: string,
+): Layer.Layer<Warehouse, ClickHouseUrlInvalid | ClickHouseUnfit | WarehouseFailed> => {
+  const connected = Effect.map(
+    Effect.try({ try: () => externalConnection(url), catch: (error) => error as ClickHouseUrlInvalid }),
+    clickHouseWarehouse,
+  );
+  return Layer.tap(Layer.unwrap(connected), (context) => Effect.provideContext(judge, context));
+};
+
+const judge = Effect.gen(function* () {
+  const { ready, rows } = yield* Warehouse;
+  if (!(yield* ready(READY_MS_MAX))) {
+    const message = `Cannot start: CLICKHOUSE_URL does not answer within ${READY_MS_MAX / 1_000} s. Check the address, and that the server runs.`;
+    return yield* new ClickHouseUnfit({ message });
+  }
+  const [{ version } = { version: "" }] = yield* rows<{ version: string }>("admin", "SELECT version() AS version");
+  const names = yield* rows<{ name: string }>(
+    "admin",
+    "SELECT name FROM system.settings UNION ALL SELECT name FROM system.merge_tree_settings",
+  );
+  const message = unfitness({ version, settings: new Set(names.map(({ name }) => name)) });
+  if (message !== undefined) return yield* new ClickHouseUnfit({ message });
+});
+
+/** Why a server must not be used; undefined if it may be. */
+export function unfitness({ version, settings }: ServerFacts): string | undefined {
+  const use = `Cannot use ClickHouse ${version}`;
+  const hole = HOLES.find(({ fixedIn }) => !hasFix(version, fixedIn));
+  if (hole !== undefined) return `${use}: it has the hole ${hole.name}. Upgrade it to ${VERSION_MIN} or newer.`;
+  if (compare(version, VERSION_MIN) < 0)
+    return `${use}: Weir needs ${VERSION_MIN} or newer. Upgrade it, or leave CLICKHOUSE_URL out.`;
+  const missing = NEEDED.find((name) => !settings.has(name));
+  if (missing === undefined) return undefined;
+  return `${use}: it has no setting '${missing}', without which rows would be lost or doubled. Use a ClickHouse of ClickHouse Inc.`;
+}
+
+/** Whether a version has a correction: at least that of its own line, or of a newer line than all that needed one. */
+function hasFix(version: string, fixedIn: readonly string[]): boolean {
+  const line = lineOf(version);
+  const own = fixedIn.find((fix) => lineOf(fix) === line);
+  if (own !== undefined) return compare(version, own) >= 0;
+  return fixedIn.every((fix) => compare(line, lineOf(fix)) > 0);
+}
+
+const lineOf = (version: string) => version.split(".").slice(0, 2).join(".");
+
+/** Compares versions number by number. */
+function compare(one: string, other: string): number {
+  const [a, b] = [one, other].map((version) => version.split(".").map(Number));
+  for (let at = 0; at < Math.max(a!.length, b!.length); at++) {
+    const difference = (a![at] ?? 0) - (b![at] ?? 0);
+    if (difference !== 0) return difference;
+  }
+  return 0;
+}

@@ -1,0 +1,6 @@
+/**
+ * What tests of other rooms need of the outside: a real broker.
+ *
+ * @module
+ */
+export { kafkaFor, startBroker, type TestBroker } from "./kafka_broker_fixture.ts";

@@ -1,0 +1,51 @@
+/**
+ * A ClickHouse of its own, for tests and benchmarks in which several processes share one.
+ *
+ *   openEngine ──embedded server──▶ url for CLICKHOUSE_URL
+ *
+ * @module
+ */
+import { readFileSync } from "node:fs";
+import { embeddedClickHouse } from "@weir/connectors";
+import { Effect, Exit, Scope } from "effect";
+
+/** A running ClickHouse. */
+export interface Engine {
+  /** For CLICKHOUSE_URL: with its administrator's name and password. */
+  readonly url: string;
+  /** Asks it, as its administrator; the answer's text. */
+  readonly ask: (sql: string) => Promise<string>;
+  readonly pid: () => number;
+  readonly stop: () => Promise<void>;
+}
+
+/** Starts a ClickHouse on a data directory; it ends with this process. */
+export async function openEngine(dataDir: string): Promise<Engine> {
+  const scope = Effect.runSync(Scope.make());
+  const { connection } = await Effect.runPromise(Scope.provide(embeddedClickHouse({ dataDir }), scope));
+  const { user, password } = connection.accounts.admin;
+  const url = Object.assign(new URL(connection.url), { username: user, password }).href;
+  const { port } = new URL(url);
+  return {
+    url,
+    ask: async (sql) => {
+      const headers = { "x-clickhouse-user": user, "x-clickhouse-key": password };
+      const response = await fetch(connection.url, { method: "POST", body: sql, headers });
+      const text = await response.text();
+      if (!response.ok) throw new Error(`${text} in: ${sql}`);
+      return text.trim();
+    },
+    pid: () => childOn(port),
+    stop: () => Effect.runPromise(Scope.close(scope, Exit.void)),
+  };
+}
+
+/** The child of this process that listens on a port. */
+function childOn(port: string): number {
+  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8").trim().split(/\s+/);
+  const found = children.find((child) =>
+    readFileSync(`/proc/${child}/cmdline`, "latin1").includes(`http_port=${port}`),
+  );
+  if (found === undefined) throw new Error(`No child of this process listens on port ${port}`);
+  return Number(found);
+}

@@ -1,0 +1,76 @@
+/**
+ * The compose file of production: its services fit together, and every setting in it is one that Weir reads.
+ *
+ * @module
+ */
+import { describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
+import { readConfig } from "@weir/web";
+
+const FOLDER = new URL("../web/production", import.meta.url).pathname;
+const ENVIRONMENT = { WEIR_CLICKHOUSE_PASSWORD: "p@ss" };
+
+interface Service {
+  readonly image: string;
+  readonly command?: readonly string[];
+  readonly environment?: Readonly<Record<string, string | number>>;
+  readonly volumes?: readonly string[];
+  readonly ports?: readonly string[];
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly healthcheck?: { readonly test: readonly string[] };
+}
+
+interface Compose {
+  readonly services: Readonly<Record<string, Service>>;
+  readonly volumes: Readonly<Record<string, unknown>>;
+}
+
+/** Fills `${NAME:?why}` as Compose does. */
+const filled = (text: string) =>
+  text.replaceAll(/\$\{(\w+)(?::\?[^}]*)?\}/g, (_, name: keyof typeof ENVIRONMENT) => {
+    expect(ENVIRONMENT).toHaveProperty(name);
+    return encodeURIComponent(ENVIRONMENT[name]);
+  });
+
+const compose = Bun.YAML.parse(filled(readFileSync(join(FOLDER, "compose.yaml"), "utf8"))) as Compose;
+const services = Object.entries(compose.services);
+const ours = services.filter(([, { command }]) => command?.includes("web/main.ts"));
+
+describe("compose.yaml", () => {
+  test.each(services)("%s has an image of a version, and what it names is there", (_, service) => {
+    expect(service.image).toMatch(/^[a-z][a-z0-9./-]*:\d[\d.]*$/);
+    expect(service.healthcheck?.test[0]).toBe("CMD");
+    for (const [name, { condition }] of Object.entries(service.depends_on ?? {})) {
+      expect(condition).toBe("service_healthy");
+      expect(compose.services[name]?.healthcheck).toBeDefined();
+    }
+    for (const [volume] of (service.volumes ?? []).map((one) => one.split(":")))
+      expect(volume!.startsWith(".") || volume! in compose.volumes).toBe(true);
+    for (const port of service.ports ?? []) expect(port).toMatch(/^127\.0\.0\.1:\d+:\d+$/);
+  });
+
+  test.each(ours)("%s is configured by what Weir reads, and finds what it is to find", (name, service) => {
+    const [bun, main, start, flag, role] = service.command!;
+    expect([bun, main, start, flag]).toEqual(["bun", "web/main.ts", "start", "--role"]);
+    const env = Object.fromEntries(Object.entries(service.environment!).map(([key, value]) => [key, String(value)]));
+    const config = readConfig({ role }, env);
+    expect(config).toMatchObject({ role: name, host: "0.0.0.0" });
+    const [broker] = config.kafkaBrokers!;
+    expect(compose.services[broker!.split(":")[0]!]?.environment?.KAFKA_ADVERTISED_LISTENERS).toBe(
+      `BROKER://${broker}`,
+    );
+    const url = new URL(config.clickHouseUrl!);
+    const server = compose.services[url.hostname]!.environment!;
+    expect({ user: url.username, password: decodeURIComponent(url.password) }).toEqual({
+      ...{ user: server.CLICKHOUSE_USER as string, password: decodeURIComponent(String(server.CLICKHOUSE_PASSWORD)) },
+    });
+    const known = readFileSync(new URL("../web/config.ts", import.meta.url), "utf8");
+    for (const variable of Object.keys(env)) expect(known).toContain(`env.${variable})`);
+  });
+
+  test("runs the Bun that the project is tested with", () => {
+    const { devDependencies } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+    expect(compose.services.gateway!.image).toBe(`oven/bun:${devDependencies["bun-types"]}`);
+  });
+});

@@ -1,0 +1,127 @@
+/**
+ * Several processes over one Kafka and one ClickHouse: gateways answer, workers land, and either may be replaced.
+ *
+ *   producer ──▶ gateway ──▶ Kafka ──▶ workers, restarted one after the other ──▶ ClickHouse ──▶ audit
+ *
+ * @module
+ */
+import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { join } from "node:path";
+import { kafkaFor, startBroker, type TestBroker } from "@weir/connectors/testing";
+import { type DoorProcess, startProcess, temporaryFolder, until } from "./door_process.ts";
+import { type Engine, openEngine } from "./engine.ts";
+import { Producer, SOURCE, stored } from "./faults/producer.ts";
+
+const jars = kafkaFor("tests/roles_test.ts");
+const folder = temporaryFolder("roles");
+
+/** Total and count of the numbers by their last digit. */
+const MODEL = `/*---
+kind: model
+doc: Numbers by their last digit.
+---*/
+SELECT n % 10 AS digit, count() AS numbers, sum(n) AS total FROM ods.number GROUP BY digit
+`;
+
+describe.skipIf(jars === undefined)("roles", () => {
+  let broker: TestBroker;
+  let engine: Engine;
+  const open = new Set<DoorProcess>();
+  let starts = 0;
+
+  beforeAll(async () => {
+    [broker, engine] = await Promise.all([startBroker(jars!), openEngine(join(folder.path, "engine"))]);
+  }, 60_000);
+  afterAll(async () => {
+    await Promise.all([...open].map((door) => door.stop()));
+    await engine?.stop();
+    await broker?.stop();
+    folder.remove();
+  }, 60_000);
+
+  const start = async (role: "gateway" | "worker") => {
+    const env = { KAFKA_BROKERS: broker.address, CLICKHOUSE_URL: engine.url, WEIR_ROLE: role };
+    const door = await startProcess({ dataDir: join(folder.path, `${role}_${starts++}`), env });
+    open.add(door);
+    return door;
+  };
+  const stop = async (door: DoorProcess) => {
+    const startedMs = Date.now();
+    await door.stop();
+    open.delete(door);
+    return Date.now() - startedMs;
+  };
+  const apply = async (door: DoorProcess, files: Readonly<Record<string, string>>) => {
+    const body = JSON.stringify({ files: Object.entries(files).map(([path, text]) => ({ path, text })) });
+    const response = await door.post("/v1/admin/definitions", body, { "content-type": "application/json" });
+    expect(await response.json()).toMatchObject({ done: true });
+  };
+  const owners = async (door: DoorProcess) => {
+    const status = (await (await door.get("/v1/admin/status")).json()) as {
+      sources: { owners: { name: string; partitions: number[] }[] }[];
+    };
+    return status.sources[0]!.owners.filter(({ partitions }) => partitions.length > 0);
+  };
+  const owned = (door: DoorProcess, pids: readonly number[]) =>
+    until("the workers to share the partitions", () => owners(door), {
+      holds: (seen) =>
+        seen.length === pids.length && pids.every((pid) => seen.some(({ name }) => name.endsWith(` ${pid}`))),
+      withinMs: 20_000,
+    });
+
+  test("a definition applied at one gateway lands in every worker and is served by every gateway", async () => {
+    const [first, second, worker, other] = await Promise.all([
+      ...(["gateway", "gateway", "worker", "worker"] as const).map(start),
+    ]);
+    await apply(first!, { "ods/number.sql": SOURCE.replace("key: id", "key: id\npartitions: 4") });
+    await owned(first!, [worker!.pid, other!.pid]);
+    const known = async () =>
+      (await second!.post("/v1/ingest/number?wait=1", '{"id":"first","n":1}', JSON_TYPE)).status;
+    await until("the other gateway to know the source", known, { holds: (status) => status === 200, withinMs: 5_000 });
+    expect(await first!.sql("SELECT id, n FROM ods.number")).toEqual([{ id: "first", n: 1 } as never]);
+    const refused = await worker!.post("/v1/sql", "SELECT 1");
+    expect([refused.status, await refused.text()]).toEqual([404, expect.stringContaining("is a worker")]);
+  }, 60_000);
+
+  test("workers are replaced, killed and added under load, definitions change, and every event is one row", async () => {
+    const [gateway, , ...workers] = [...open];
+    const producer = new Producer(gateway!, { senders: 4, batch: 50, isKeyed: false });
+    await apply(gateway!, { "dwa/digit.sql": MODEL });
+    for (const old of workers) {
+      const fresh = await start("worker");
+      expect(await stop(old)).toBeLessThan(10_000);
+      await until("landing to go on", () => landing(gateway!), { holds: (lag) => lag < 5_000, withinMs: 30_000 });
+      workers.splice(workers.indexOf(old), 1, fresh);
+    }
+    await apply(gateway!, {
+      "ods/number.sql": SOURCE.replace("n UInt32", "n UInt64").replace("key: id", "key: id\npartitions: 4"),
+    });
+    await workers[0]!.kill();
+    open.delete(workers[0]!);
+    const third = await start("worker");
+    await owned(gateway!, [workers[1]!.pid, third.pid]);
+    await producer.stop();
+    expect(producer.refused.size).toBe(0);
+    const { events, sum } = producer.promised;
+    const seen = await until("landing", () => stored(gateway!), {
+      holds: ({ rows }) => rows >= events + 1,
+      withinMs: 90_000,
+    });
+    expect(seen).toMatchObject({ rows: events + 1, ids: events + 1, records: events + 1, sum: sum + 1 });
+    const [model] = await gateway!.sql("SELECT sum(numbers) AS numbers, sum(total) AS total FROM dwa.digit");
+    expect({ numbers: Number(model!.numbers), total: Number(model!.total) }).toEqual({
+      numbers: events + 1,
+      total: sum + 1,
+    });
+    const check = (await (await gateway!.post("/v1/admin/definitions/dwa.digit/check", "")).json()) as object;
+    expect(check).toMatchObject({ differing: 0 });
+  }, 180_000);
+});
+
+const JSON_TYPE = { "content-type": "application/json" };
+
+/** Records that wait to be landed. */
+async function landing(door: DoorProcess): Promise<number> {
+  const status = (await (await door.get("/v1/admin/status")).json()) as { sources: { lag_records: number }[] };
+  return status.sources[0]!.lag_records;
+}
