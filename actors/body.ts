@@ -11,12 +11,16 @@
  * @module
  */
 import type { Records } from "@weir/connectors";
+import type { Op } from "@weir/sql";
+import { opOf } from "./decoded.ts";
 
-/** Names of the three companions, as the insert statement expects them. */
+/** Names of the companions, as the insert statement expects them. */
 export interface Companions {
   readonly partition: string;
   readonly offset: string;
   readonly time: string;
+  /** Only where records say what happened to their row. */
+  readonly op: string;
 }
 
 /** Bytes of one chunk; larger than any HTTP write buffer, small beside a batch. */
@@ -48,13 +52,14 @@ export class BodyWriter {
   /** Chunks that are full. */
   readonly full: Uint8Array[] = [];
   readonly #options: BodyOptions;
-  readonly #middle: Uint8Array;
+  /** What stands between offset and time. */
+  protected middle: Uint8Array;
   #head: Uint8Array = new Uint8Array(0);
   #chunk: Chunk;
 
   constructor(options: BodyOptions) {
     this.#options = options;
-    this.#middle = Buffer.from(`,"${options.names.time}":`);
+    this.middle = Buffer.from(`,"${options.names.time}":`);
     this.#chunk = new Chunk(Math.min(CHUNK_BYTES, 2 * options.bytesHint + 256));
   }
 
@@ -69,7 +74,7 @@ export class BodyWriter {
     const { rewrite } = this.#options;
     const value = rewrite === undefined ? originalBytes(records, index) : rewritten(records, { index, rewrite });
     const head = this.#head;
-    const middle = this.#middle;
+    const { middle } = this;
     const needed = head.length + middle.length + 40 + value.end - value.inside;
     if (this.#chunk.at + needed > this.#chunk.bytes.length) {
       if (this.#chunk.at > 0) this.full.push(this.#chunk.taken());
@@ -83,6 +88,23 @@ export class BodyWriter {
   end(): readonly Uint8Array[] {
     if (this.#chunk.at > 0) this.full.push(this.#chunk.taken());
     return this.full;
+  }
+}
+
+/** Makes the body of records that changed their rows: each says how. */
+export class ChangeWriter extends BodyWriter {
+  readonly #middles: Readonly<Record<Op, Uint8Array>>;
+
+  constructor(options: BodyOptions) {
+    super(options);
+    const { op, time } = options.names;
+    const middleOf = (name: Op) => Buffer.from(`,"${op}":"${name}","${time}":`);
+    this.#middles = { c: middleOf("c"), u: middleOf("u"), d: middleOf("d"), r: middleOf("r") };
+  }
+
+  override add(records: Records, index: number): void {
+    this.middle = this.#middles[opOf(records, index)];
+    super.add(records, index);
   }
 }
 

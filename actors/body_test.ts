@@ -8,7 +8,7 @@ import { type Part, partOf } from "./batch.ts";
 import { type BodyOptions, BodyWriter } from "./body.ts";
 import { type Made, recordsOf } from "./records_fixture.ts";
 
-const NAMES = { partition: "_p_9f", offset: "_o_9f", time: "_t_9f" };
+const NAMES = { partition: "_p_9f", offset: "_o_9f", time: "_t_9f", op: "_op_9f" };
 const CHUNK_BYTES = 1 << 20;
 
 /** A part that holds the given values from one read. */

@@ -15,20 +15,21 @@
  * @module
  */
 import { type Insert, Warehouse, type WarehouseFailed } from "@weir/connectors";
-import type { Conform, Source } from "@weir/sql";
+import { type Conform, hasOps, type Source } from "@weir/sql";
 import { Clock, Data, Effect } from "effect";
 import { bytesOf, type Part } from "./batch.ts";
-import { BodyWriter, recycle } from "./body.ts";
+import { BodyWriter, ChangeWriter, recycle } from "./body.ts";
+import { decodeParts, rawValue, whyEmpty } from "./decoded.ts";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
-import type { Batch, Landed } from "./table_state.ts";
+import type { Batch, Drift, Landed } from "./table_state.ts";
 
 /** The strict projection of a source, as an insert needs it; `conform()` makes it. */
 export type Projection = Pick<
   Conform,
-  "settings" | "insert" | "probe" | "companions" | "scanner" | "judge" | "normalise"
+  "settings" | "insert" | "probe" | "decoder" | "companions" | "scanner" | "judge" | "normalise"
 > & {
-  readonly source: Pick<Source, "unknown">;
+  readonly source: Pick<Source, "unknown" | "format" | "drift">;
 };
 
 /** Where a source's batches land, under one version of its definition. */
@@ -46,6 +47,9 @@ export type SuspendView = (view: string, reason: string) => Effect.Effect<void, 
 
 /** The batch did not land now; the same batch can land later. */
 export class LandingDelayed extends Data.TaggedError("LandingDelayed")<{ readonly message: string }> {}
+
+/** A record does not fit, and its source says that this stops its partition; nothing of the batch was inserted. */
+export class Drifted extends Data.TaggedError("Drifted")<{ readonly drifts: readonly Drift[] }> {}
 
 /** The strict insert: one block, however many rows and table partitions it has. */
 const INSERT_SETTINGS = {
@@ -66,13 +70,17 @@ type BadRecords = Map<number, Map<number, Quarantined>>;
 
 /** A batch made ready to be sent. What later tries find out about bad records stays in it. */
 export interface Prepared {
+  /** The batch's records as JSON, without those that change no row. */
+  readonly parts: readonly Part[];
   readonly bad: BadRecords;
   /** The good records, one a line; undefined when it has to be made anew, without records found bad since. */
   body: readonly Uint8Array[] | undefined;
 }
 
 /** Judges every record of a batch and makes the body of the good ones; gives others the thread after each chunk. */
-export const prepare = Effect.fnUntraced(function* ({ projection }: Target, parts: readonly Part[]) {
+export const prepare = Effect.fnUntraced(function* ({ projection }: Target, cut: readonly Part[]) {
+  const { decoder } = projection;
+  const parts = decoder === undefined ? cut : yield* decodeParts(decoder, cut);
   const bad: BadRecords = new Map();
   const writer = bodyWriter(projection, parts);
   let chunks = 0;
@@ -89,7 +97,7 @@ export const prepare = Effect.fnUntraced(function* ({ projection }: Target, part
       }
     }
   }
-  const prepared: Prepared = { bad, body: writer.end() };
+  const prepared: Prepared = { parts, bad, body: writer.end() };
   return prepared;
 });
 
@@ -98,7 +106,7 @@ export const land = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
   { deadlineMs, prepared, suspend }: Landing,
-): Effect.fn.Return<Landed, LandingDelayed, Warehouse | Ledger> {
+): Effect.fn.Return<Landed, LandingDelayed | Drifted, Warehouse | Ledger> {
   const ledger = yield* Ledger;
   const startedMs = yield* Clock.currentTimeMillis;
   yield* insertStrictly(target, batch, { deadlineMs, prepared, suspend });
@@ -110,7 +118,9 @@ export const land = Effect.fnUntraced(function* (
   const { epoch, catalog, ranges } = batch.intent;
   const rows = [...prepared.bad.values()].flatMap((records) => [...records.values()]);
   const all = ranges.reduce((sum, range) => sum + range.rows, 0);
-  const counts = { stored: all - rows.length, duplicate: 0, quarantined: rows.length };
+  // What changes no row repeats what another record has said: a tombstone the delete before it.
+  const duplicate = all - rowsOf(prepared.parts);
+  const counts = { stored: all - duplicate - rows.length, duplicate, quarantined: rows.length };
   const marker: Marker = { statement, token, epoch, catalog, ranges, lasts: parts.map((part) => part.last), ...counts };
   if (rows.length > 0) yield* kept(ledger.quarantine({ statement, topic, epoch, token }, rows));
   yield* kept(ledger.finish(marker));
@@ -131,6 +141,7 @@ const insertStrictly = Effect.fnUntraced(function* (
   { deadlineMs, prepared, suspend }: Landing,
 ) {
   while (true) {
+    yield* stopAtDrift(target, prepared);
     const refusal = yield* insertOnce(target, batch, { deadlineMs, prepared });
     if (refusal === undefined) return;
     if ((yield* Clock.currentTimeMillis) >= deadlineMs) {
@@ -142,15 +153,28 @@ const insertStrictly = Effect.fnUntraced(function* (
   }
 });
 
+/** Fails with the first bad record of each partition, before anything is inserted, if the source says so. */
+function stopAtDrift({ topic, projection }: Target, { bad }: Prepared): Effect.Effect<void, Drifted> {
+  if (projection.source.drift !== "stop" || count(bad) === 0) return Effect.void;
+  const drifts = [...bad.values()].map((records): Drift => {
+    const [first] = [...records.values()].sort((one, other) => one.offset - other.offset);
+    const { partition, offset, column, reason } = first;
+    const why = column === "" ? reason : `${column}: ${reason}`;
+    const note = `Cannot land ${topic}/${partition} from offset ${offset} on: ${why}. Correct the source or say \`drift: quarantine\`, and apply it.`;
+    return { partition, offset, note };
+  });
+  return Effect.fail(new Drifted({ drifts }));
+}
+
 /** One insert of the batch without its bad records; the engine's refusal if there is one. */
 const insertOnce = Effect.fnUntraced(function* (
   target: Target,
-  { parts, intent, token }: Batch,
+  { intent, token }: Batch,
   { deadlineMs, prepared }: { deadlineMs: number; prepared: Prepared },
 ) {
-  const rows = intent.ranges.reduce((sum, range) => sum + range.rows, 0) - count(prepared.bad);
-  if (rows === 0) return undefined;
-  prepared.body ??= bodyOf(target, parts, prepared.bad);
+  const { parts, bad } = prepared;
+  if (rowsOf(parts) === count(bad)) return undefined;
+  prepared.body ??= bodyOf(target, parts, bad);
   const warehouse = yield* Warehouse;
   const { projection, table, topic } = target;
   const insert: Insert = {
@@ -193,7 +217,7 @@ const findByHalves = Effect.fnUntraced(function* (
       yield* search(halves[0]);
       yield* search(halves[1]);
     });
-  yield* search(batch.parts);
+  yield* search(prepared.parts);
   // The records are good, so the target is in trouble: keep the batch, say so, try again later.
   if (count(bad) === found)
     yield* new LandingDelayed({ message: `${target.table} refuses good records: ${refusal.message}` });
@@ -243,7 +267,8 @@ function bodyWriter(projection: Projection, parts: readonly Part[]): BodyWriter 
     0,
   );
   const rewrite = projection.source.unknown === "keep" ? projection.normalise : undefined;
-  return new BodyWriter({ names: projection.companions(SALT), rewrite, bytesHint });
+  const options = { names: projection.companions(SALT), rewrite, bytesHint };
+  return hasOps(projection.source.format) ? new ChangeWriter(options) : new BodyWriter(options);
 }
 
 /** What is wrong with a record: the scanner waves through what certainly conforms, the judge has the last word on the rest. */
@@ -260,7 +285,7 @@ function verdictOn(projection: Projection, { records, index }: At): { column: st
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 function judgeRecord(projection: Projection, { records, index }: At): { column: string; reason: string } | undefined {
-  if (records.valueStarts[index] < 0) return { column: "", reason: "the record has no value" };
+  if (records.valueStarts[index] < 0) return whyEmpty(records, index);
   let text: string;
   try {
     text = DECODER.decode(records.bytes.subarray(records.valueStarts[index], records.valueEnds[index]));
@@ -278,14 +303,18 @@ interface At {
 }
 
 function quarantined(partition: number, { records, index }: At, why: { column: string; reason: string }): Quarantined {
-  const start = records.valueStarts[index];
-  const raw = start < 0 ? null : records.bytes.slice(start, records.valueEnds[index]);
-  return { partition, offset: records.offsets[index], timestampMs: records.timestamps[index], raw, ...why };
+  const { column, reason } = why;
+  const [offset, timestampMs] = [records.offsets[index], records.timestamps[index]];
+  return { partition, offset, timestampMs, raw: rawValue(records, index), column, reason };
 }
 
 function keepBad(bad: BadRecords, partition: number, record: Quarantined): void {
   const records = bad.get(partition) ?? new Map<number, Quarantined>();
   bad.set(partition, records.set(record.offset, record));
+}
+
+function rowsOf(parts: readonly Part[]): number {
+  return parts.reduce((sum, { range }) => sum + range.rows, 0);
 }
 
 function count(bad: BadRecords): number {

@@ -23,16 +23,17 @@ const UNASKED = Effect.die("landing asked the ledger");
 
 const PROJECTION: Projection = {
   settings: { date_time_input_format: "basic" },
-  source: { unknown: "reject" },
+  source: { unknown: "reject", format: { kind: "json" }, drift: "quarantine" },
   insert: ({ table, deadlineMs }) => `INSERT INTO ${table} BEFORE ${deadlineMs}`,
   probe: () => "PROBE",
-  companions: () => ({ partition: "_p", offset: "_o", time: "_t" }),
+  companions: () => ({ partition: "_p", offset: "_o", time: "_t", op: "_op" }),
   scanner: {
     scan: (bytes, start, end) => Buffer.from(bytes.subarray(start, end)).includes("fast"),
     keyStart: -1,
     keyEnd: -1,
   },
   judge: (text) => (text.includes("bad") ? { ok: false, column: "n", reason: "is bad" } : { ok: true, key: undefined }),
+  decoder: undefined,
   normalise: (text) => text.replace("unknown", "_rest"),
 };
 const TARGET: Target = {
@@ -121,6 +122,7 @@ function landed(batch: Batch, options: { fault?: Fault; deadlineMs?: number; tar
     ),
     Effect.map(({ stored, quarantined }) => `${stored}+${quarantined}`),
     Effect.catchTag("LandingDelayed", (late) => Effect.succeed(`delayed: ${late.message}`)),
+    Effect.catchTag("Drifted", Effect.die),
     Effect.provideService(Warehouse, { insert } as unknown as Warehouse["Service"]),
     Effect.provideService(Ledger, ledger),
     Effect.provide(TestClock.layer()),
@@ -212,7 +214,10 @@ describe("land(): whole batches", () => {
   });
 
   test("inserts records of a source that keeps unknown fields as they are normalised", async () => {
-    const target = { ...TARGET, projection: { ...PROJECTION, source: { unknown: "keep" } } } as Target;
+    const target = {
+      ...TARGET,
+      projection: { ...PROJECTION, source: { ...PROJECTION.source, unknown: "keep" } },
+    } as Target;
     const { inserts } = await run(landed(batchOf(['{"unknown":1}']), { target }));
     expect(Buffer.concat([...inserts[0].body]).toString()).toContain('"_rest":1}');
   });

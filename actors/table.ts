@@ -138,8 +138,9 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
           Effect.catchTag("LandingDelayed", (late) =>
             Effect.succeed<TableMessage>({ kind: "delayed", token, note: late.message }),
           ),
+          Effect.catchTag("Drifted", ({ drifts }) => Effect.succeed<TableMessage>({ kind: "drifted", token, drifts })),
         );
-        if (message.kind === "landed") hands.prepared.delete(token);
+        if (message.kind !== "delayed") hands.prepared.delete(token);
         yield* self.tell(message);
       });
     }

@@ -53,6 +53,14 @@ export interface Landed {
   readonly tookMs: number;
 }
 
+/** The first record of a partition that does not fit, where that stops it. */
+export interface Drift {
+  readonly partition: number;
+  readonly offset: number;
+  /** What is wrong and what to do, for the operator. */
+  readonly note: string;
+}
+
 export type Phase =
   | "waiting"
   | "locating"
@@ -61,6 +69,7 @@ export type Phase =
   | "announcing"
   | "landing"
   | "delayed"
+  | "withdrawing"
   | "advancing";
 
 export interface TableState {
@@ -107,6 +116,7 @@ export type TableMessage =
   | { readonly kind: "announced"; readonly token: string }
   | { readonly kind: "landed"; readonly token: string; readonly landed: Landed }
   | { readonly kind: "delayed"; readonly token: string; readonly note: string }
+  | { readonly kind: "drifted"; readonly token: string; readonly drifts: readonly Drift[] }
   | { readonly kind: "again" }
   | { readonly kind: "advanced"; readonly token: string }
   | { readonly kind: "fenced"; readonly generation: number }

@@ -23,6 +23,7 @@ import { ageMs } from "./batch_age.ts";
 import { encodeMark, type Intent, sameCut, tokenOf } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 import type { Command, Turn } from "./runtime/actor.ts";
+import { withdraw } from "./table_drift.ts";
 import type { Batch, Landed, Owned, TableAction, TableMessage, TableState } from "./table_state.ts";
 
 type TableTurn = Turn<TableState, TableMessage, TableAction>;
@@ -63,9 +64,14 @@ export function stepTable(state: TableState, message: TableMessage, nowMs: numbe
       return state.phase === "landing" && state.batch?.token === message.token
         ? onDelayed(state, message.note)
         : [state, []];
+    case "drifted":
+      return state.phase === "landing" && state.batch?.token === message.token
+        ? withdraw(state, { batch: state.batch, drifts: message.drifts })
+        : [state, []];
     case "again":
       return state.phase === "delayed" && state.batch !== undefined ? announce(state, state.batch, nowMs) : [state, []];
     case "advanced":
+      if (state.phase === "withdrawing" && state.batch?.token === message.token) return onWithdrawn(state, nowMs);
       return state.phase === "advancing" && state.batch?.token === message.token
         ? onAdvanced(state, nowMs)
         : [state, []];
@@ -169,7 +175,7 @@ function onOffered(
   nowMs: number,
 ): TableTurn {
   const at = state.owned.get(partition);
-  if (at === undefined) return [state, []];
+  if (at === undefined || state.stopped.has(partition)) return [state, []];
   const owned = new Map(state.owned);
   owned.set(partition, {
     ...at,
@@ -283,6 +289,13 @@ function onDelayed(state: TableState, note: string): TableTurn {
     { ...state, phase: "delayed", batch, note },
     [{ kind: "after", timer: "again", delayMs, message: { kind: "again" } }],
   ];
+}
+
+/** The intent is taken back: what was in front of the record that does not fit is cut anew. */
+function onWithdrawn(state: TableState, nowMs: number): TableTurn {
+  const openedMs = rowsReady(readyOf(state)) > 0 ? nowMs : undefined;
+  const ended: TableState = { ...state, batch: undefined, phase: "filling", openedMs };
+  return state.reading ? settle(ended, nowMs) : recoverNext(ended, nowMs);
 }
 
 /** The rows are there: moves the positions, and announces the next batch with the same commit if one is due. */

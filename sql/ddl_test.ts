@@ -17,6 +17,8 @@ const SOURCE: Source = {
   key: "id",
   eventTime: "at",
   unknown: "reject",
+  format: { kind: "json" },
+  drift: "quarantine",
   retention: {},
   partitionBy: "month",
   columns: [

@@ -7,7 +7,14 @@ const NOW_MS = Date.UTC(2026, 0, 31, 10, 20, 30, 123);
 
 const sourceOf = (type: string, more: Partial<Source> = {}): Source => ({
   ...{ kind: "source", layer: "ods", name: "event", doc: "Events.", topic: "event", partitions: 1, key: undefined },
-  ...{ eventTime: undefined, unknown: "reject", retention: {}, partitionBy: "month" },
+  ...{
+    eventTime: undefined,
+    unknown: "reject",
+    format: { kind: "json" },
+    drift: "quarantine",
+    retention: {},
+    partitionBy: "month",
+  },
   columns: [{ name: "x", type, comment: "what it is", codec: "" }],
   ...more,
 });

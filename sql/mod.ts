@@ -23,6 +23,8 @@ export * from "./definitions.ts";
 export * from "./dimension.ts";
 export { type LoadStatement, loadProblem, loadStatements } from "./dimension_load.ts";
 export { eventExample, eventSchema } from "./event_schema.ts";
+export { csvLine } from "./format/csv.ts";
+export { type Decoded, type Decoder, type Format, hasOps, jsonDecoder, type Op } from "./format/format.ts";
 export * from "./function.ts";
 export { answerSchema, type JsonSchema, paramJsonSchema, paramValue } from "./json_schema.ts";
 export { type Judgement, type JudgeRules, judgeAst } from "./judge/judge.ts";

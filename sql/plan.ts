@@ -95,7 +95,7 @@ export function planSource(
       kind: "describe",
       definition: source,
       version: applied.version,
-      notes: ["changes the description, topic settings or key"],
+      notes: ["changes the description, topic settings, key or format"],
     };
   const isDestructive = removed.length > 0 || (before.unknown === "keep" && source.unknown !== "keep");
   return { kind: "rebuild", definition: source, version: applied.version + 1, isDestructive, notes };

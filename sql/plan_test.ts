@@ -28,6 +28,8 @@ const SOURCE: Source = {
   key: "id",
   eventTime: "at",
   unknown: "reject",
+  format: { kind: "json" },
+  drift: "quarantine",
   retention: { ageMsMax: 1_000, bytesMax: 1_000 },
   partitionBy: "month",
   columns: [ID, AT, N],
@@ -65,7 +67,7 @@ describe("planSource()", () => {
       kind: "describe",
       definition: { ...SOURCE, ...change },
       version: 3,
-      notes: ["changes the description, topic settings or key"],
+      notes: ["changes the description, topic settings, key or format"],
     });
   });
 

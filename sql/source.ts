@@ -9,8 +9,13 @@
  * @module
  */
 
+import type { Format } from "./format/format.ts";
+
 /** What happens to fields which no column declares. */
 export type UnknownFields = "reject" | "keep" | "ignore";
+
+/** What happens when a record does not fit: it is left out and kept in the quarantine, or its partition stops in front of it. */
+export type Drift = "quarantine" | "stop";
 
 /** One declared column. */
 export interface Column {
@@ -36,6 +41,9 @@ export interface Source {
   /** The column that says when it happened; undefined: when it arrived. */
   readonly eventTime: string | undefined;
   readonly unknown: UnknownFields;
+  /** How the records of the topic are written. */
+  readonly format: Format;
+  readonly drift: Drift;
   /** How long the log keeps it. */
   readonly retention: { readonly ageMsMax?: number; readonly bytesMax?: number };
   readonly partitionBy: "month" | "day";

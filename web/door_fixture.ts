@@ -176,6 +176,8 @@ export const FLIGHT = {
       key: "flight_id",
       eventTime: undefined,
       unknown: "reject",
+      format: { kind: "json" },
+      drift: "quarantine",
       retention: {},
       partitionBy: "month",
       columns: [{ name: "flight_id", type: "String", comment: "unique", codec: "" }],

@@ -1,9 +1,10 @@
 /**
  * Events: a request's body cut into single JSON texts, without parsing them.
  *
- *   NDJSON ──lines──┐
- *   array ──commas──┼──▶ [start, end) of each event in the body ──▶ scanner or judge
- *   object ─────────┘
+ *   NDJSON ───lines──┐
+ *   CSV ──────lines──┤
+ *   array ───commas──┼──▶ [start, end) of each event in the body ──▶ scanner or judge
+ *   object ──────────┘
  *
  * Pure. Events stay bytes of the body; what one of them says is for the source's
  * projection to judge, so that one bad element never takes the others with it.
@@ -34,6 +35,7 @@ export class TooManyEvents extends Error {
 }
 
 const NEWLINE = 0x0a;
+const RETURN = 0x0d;
 const QUOTE = 0x22;
 const BACKSLASH = 0x5c;
 const COMMA = 0x2c;
@@ -46,6 +48,22 @@ export function cutLines(bytes: Uint8Array): EventSpans {
     const end = newline < 0 ? bytes.length : newline;
     pushTrimmed(spans, bytes, { start: at, end });
     at = end + 1;
+  }
+  return spans;
+}
+
+/** Cuts CSV: line breaks in quotes do not end an event, blank lines are none. Throws TooManyEvents. */
+export function cutCsv(bytes: Uint8Array): EventSpans {
+  const spans: number[] = [];
+  let start = 0;
+  let isQuoted = false;
+  for (let at = 0; at <= bytes.length; at++) {
+    if (bytes[at] === QUOTE) isQuoted = !isQuoted;
+    if (at < bytes.length && (isQuoted || bytes[at] !== NEWLINE)) continue;
+    // Spaces are a cell's own, a carriage return is the line's.
+    const end = at > start && bytes[at - 1] === RETURN ? at - 1 : at;
+    if (end > start) push(spans, start, end);
+    start = at + 1;
   }
   return spans;
 }
@@ -97,9 +115,13 @@ function pushTrimmed(spans: number[], bytes: Uint8Array, span: { start: number; 
   while (start < end && isSpace(bytes[start])) start++;
   while (end > start && isSpace(bytes[end - 1])) end--;
   if (start === end) return false;
+  push(spans, start, end);
+  return true;
+}
+
+function push(spans: number[], start: number, end: number): void {
   if (spans.length >= 2 * EVENTS_MAX) throw new TooManyEvents();
   spans.push(start, end);
-  return true;
 }
 
 function isSpace(byte: number): boolean {

@@ -13,12 +13,13 @@
 import { isUtf8 } from "node:buffer";
 import type { RunningSource } from "@weir/actors";
 import { type Once, partitionOf, RecordWriter, type Write } from "@weir/connectors";
+import { type Conform, jsonDecoder } from "@weir/sql";
 import { Exit } from "effect";
 import { Hono } from "hono";
 import type { Counter } from "./counters.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { Refusal, refusalOf } from "./errors.ts";
-import { BrokenArray, cutJson, cutLines, EVENTS_MAX, type EventSpans, TooManyEvents } from "./events.ts";
+import { BrokenArray, cutCsv, cutJson, cutLines, EVENTS_MAX, type EventSpans, TooManyEvents } from "./events.ts";
 import { SECURITY_HEADERS } from "./guard.ts";
 import { encodePosition } from "./position.ts";
 import { readBody } from "./request_body.ts";
@@ -51,8 +52,10 @@ interface Sorted {
 }
 
 const JSON_TYPES = new Set(["application/json", "application/x-ndjson", "application/ndjson", "application/jsonl"]);
+const CSV_TYPE = "text/csv";
+/** Says of every event that the judge has to see it. */
+const NO_SCANNER: Conform["scanner"] = { scan: () => false, keyStart: -1, keyEnd: -1 };
 const ENCODER = new TextEncoder();
-const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
 /** The route `POST /v1/ingest/<source>`. */
 export function ingest(door: Door): Hono<DoorEnv> {
@@ -60,14 +63,7 @@ export function ingest(door: Door): Hono<DoorEnv> {
   app.post("/:source", async (c) => {
     const running = authorised(door, { caller: c.get("caller"), name: c.req.param("source") });
     const type = typeOf(c.req.header("content-type"), c.get("caller"));
-    if (!JSON_TYPES.has(type)) {
-      throw new Refusal(
-        415,
-        "unsupported_media_type",
-        `Cannot take the body: its type is '${type.slice(0, 60)}'.`,
-        "Send application/json (an object or an array) or application/x-ndjson (one object a line).",
-      );
-    }
+    checkType(running, type);
     const bytes = await readBody(c.req.raw, INGEST_LIMITS);
     const nowMs = door.nowMs?.() ?? Date.now();
     const sorted = sort(door, running, { bytes, spans: cut(bytes, type), nowMs });
@@ -80,6 +76,24 @@ export function ingest(door: Door): Hono<DoorEnv> {
 function typeOf(header = "", caller: Caller | undefined): string {
   const type = header.split(";", 1)[0].trim().toLowerCase();
   return type === "text/plain" && caller?.isTicket === true ? "application/x-ndjson" : type;
+}
+
+/** What may be sent is what the topic holds: records of one source are written in one way. */
+function checkType({ applied }: RunningSource, type: string): void {
+  const { name, topic, format } = applied.source;
+  if (format.kind === "json" ? JSON_TYPES.has(type) : format.kind === "csv" && type === CSV_TYPE) return;
+  if (format.kind !== "json" && format.kind !== "csv") {
+    const message = `Cannot take events for '${name}': its records are ${format.kind}, written into the topic '${topic}' by its own producers.`;
+    throw new Refusal(415, "format_of_producers", message, "Send events to a source of JSON or CSV.");
+  }
+  throw new Refusal(
+    415,
+    "unsupported_media_type",
+    `Cannot take the body: its type is '${type.slice(0, 60)}'.`,
+    format.kind === "csv"
+      ? `Send ${CSV_TYPE}: the cells ${format.columns.join(", ")}, without a head.`
+      : "Send application/json (an object or an array) or application/x-ndjson (one object a line).",
+  );
 }
 
 function authorised(door: Door, { caller, name }: { caller: Caller | undefined; name: string }): RunningSource {
@@ -105,6 +119,7 @@ function authorised(door: Door, { caller, name }: { caller: Caller | undefined; 
 
 function cut(bytes: Uint8Array, type: string): EventSpans {
   try {
+    if (type === CSV_TYPE) return cutCsv(bytes);
     return type === "application/json" ? cutJson(bytes) : cutLines(bytes);
   } catch (error) {
     if (error instanceof TooManyEvents) {
@@ -128,7 +143,7 @@ function sort(
   { bytes, spans, nowMs }: { bytes: Uint8Array; spans: EventSpans; nowMs: number },
 ): Sorted {
   const { conform, partitions, applied } = running;
-  const { scanner } = conform;
+  const scanner = conform.decoder === undefined ? conform.scanner : NO_SCANNER;
   const { topic, name } = applied.source;
   const writers: (RecordWriter | undefined)[] = new Array(partitions);
   const rejected: Rejected[] = [];
@@ -175,14 +190,10 @@ function sort(
 }
 
 function judge({ conform }: RunningSource, { raw, nowMs }: { raw: Uint8Array; nowMs: number }) {
-  let text: string;
-  try {
-    text = DECODER.decode(raw);
-  } catch {
-    // A fatal decoder throws for exactly one reason.
-    return { ok: false, column: undefined, reason: "the event is not valid UTF-8" } as const;
-  }
-  return conform.judge(text, nowMs);
+  const decoded = (conform.decoder ?? jsonDecoder)(raw);
+  if (decoded.kind === "row") return conform.judge(decoded.text, nowMs);
+  const column = decoded.kind === "refused" && decoded.column !== "" ? decoded.column : undefined;
+  return { ok: false, column, reason: decoded.reason } as const;
 }
 
 interface Asked {

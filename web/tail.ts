@@ -272,7 +272,7 @@ function gapLine({ next }: Tail, partition: number, { asked, earliest }: OffsetG
   return { gap: { partition, from: asked, to: earliest, message } };
 }
 
-function lineOf({ epochs }: Tail, records: Records, index: number): object {
+function lineOf({ epochs, running }: Tail, records: Records, index: number): object {
   const { bytes, partition, keyStarts, keyEnds, valueStarts, valueEnds } = records;
   const keyStart = keyStarts[index]!;
   const valueStart = valueStarts[index]!;
@@ -291,8 +291,18 @@ function lineOf({ epochs }: Tail, records: Records, index: number): object {
     ...(value?.raw_encoding === "base64" ? { value_encoding: "base64" } : {}),
     value_bytes: value?.raw_bytes ?? null,
     ...(value?.raw_is_cut ? { value_is_cut: true } : {}),
+    ...meaningOf(running, valueStart < 0 ? null : bytes.subarray(valueStart, valueEnds[index])),
     ...(Object.keys(headers).length > 0 ? { headers } : {}),
   };
+}
+
+/** What a record of another format than JSON says; whether its values fit is judged when it lands. */
+function meaningOf({ conform }: RunningSource, value: Uint8Array | null): object {
+  if (conform.decoder === undefined) return {};
+  const decoded = conform.decoder(value);
+  if (decoded.kind === "row") return { row: decoded.text.slice(0, TAIL_LIMITS.shownBytesMax), op: decoded.op };
+  if (decoded.kind === "nothing") return { no_row: decoded.reason };
+  return { refused: { column: decoded.column === "" ? null : decoded.column, reason: decoded.reason } };
 }
 
 function textOf(bytes: Uint8Array) {

@@ -8,6 +8,7 @@
  * @module
  */
 import { partitionOf, RecordWriter, type Write } from "@weir/connectors";
+import { jsonDecoder } from "@weir/sql";
 import type { RunningSource } from "../owners.ts";
 import type { RowOutcome } from "./quarantine.ts";
 import type { QuarantineHead } from "./rows.ts";
@@ -44,7 +45,6 @@ export interface Known extends Row {
   readonly outcome: RowOutcome;
 }
 
-const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 const ENCODER = new TextEncoder();
 
 /** Judges one row. */
@@ -59,13 +59,12 @@ export function judged({ head, standing, source, raw, nowMs }: JudgedRow): Good 
     const reason = `only the first ${raw.length} of its ${head.raw_bytes} bytes were kept; its sender has to send it again`;
     return known({ outcome: "cut", reason });
   }
-  let text: string;
-  try {
-    text = DECODER.decode(raw);
-  } catch {
-    // A fatal decoder throws for exactly one reason.
-    return known({ outcome: "still bad", reason: "the event is not valid UTF-8" });
+  const decoded = (source.conform.decoder ?? jsonDecoder)(raw);
+  if (decoded.kind !== "row") {
+    const column = decoded.kind === "refused" && decoded.column !== "" ? decoded.column : undefined;
+    return known({ outcome: "still bad", column, reason: decoded.reason });
   }
+  const { text } = decoded;
   const verdict = source.conform.judge(text, nowMs);
   if (!verdict.ok) return known({ outcome: "still bad", column: verdict.column, reason: verdict.reason });
   const key = verdict.key === undefined ? null : ENCODER.encode(verdict.key);

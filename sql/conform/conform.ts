@@ -13,6 +13,7 @@
  * @module
  */
 
+import { type Decoder, decoderOf } from "../format/format.ts";
 import type { Column, Source } from "../source.ts";
 import { type ColumnType, readType, TypeRefused } from "./column_type.ts";
 import { parseExact } from "./exact.ts";
@@ -31,7 +32,9 @@ export interface Conform {
   insert(to: { table: string; topic: string; epoch: number; salt: string; deadlineMs: number }): string;
   /** The same projection with no effect, to ask the engine about records. */
   probe(to: { topic: string; epoch: number; salt: string }): string;
-  /** Names of the three fields that are spliced in front of each record. */
+  /** Makes JSON of a record of another format; undefined: the source's records are JSON. */
+  readonly decoder: Decoder | undefined;
+  /** Names of the fields that are spliced in front of each record. */
   companions(salt: string): Companions;
   /** The fast path over bytes that are valid UTF-8. */
   readonly scanner: Scanner;
@@ -52,6 +55,7 @@ export function conform(source: Source): Conform {
     settings: strictSettings(source),
     insert: (to) => insertText(source, types, to),
     probe: (to) => probeText(source, types, { ...to, deadlineMs: undefined }),
+    decoder: decoderOf(source, types),
     companions: companionsOf,
     scanner: scannerOf(source, types),
     judge: judgeOf(source, types),

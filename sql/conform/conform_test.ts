@@ -13,6 +13,8 @@ function sourceOf(columns: Readonly<Record<string, string>>, about: Partial<Sour
     key: undefined,
     eventTime: undefined,
     unknown: "reject",
+    format: { kind: "json" },
+    drift: "quarantine",
     retention: {},
     partitionBy: "month",
     columns: Object.entries(columns).map(([name, type]) => ({ name, type, comment: "", codec: "" })),

@@ -18,6 +18,7 @@
  */
 
 import { identifier } from "../definition/tokens.ts";
+import { hasOps } from "../format/format.ts";
 import type { Source } from "../source.ts";
 import type { ColumnType } from "./column_type.ts";
 import { textPattern } from "./grammar.ts";
@@ -25,11 +26,12 @@ import { FUTURE_MS_MAX } from "./judge.ts";
 import { dayRange, LOCAL_YEARS, OFFSET, type TimeType, timeRange } from "./time.ts";
 import { UTC_NAMES } from "./zones.ts";
 
-/** Names of the three fields spliced in front of each record. */
+/** Names of the fields spliced in front of each record; `op` only where records say what happened to their row. */
 export interface Companions {
   readonly partition: string;
   readonly offset: string;
   readonly time: string;
+  readonly op: string;
 }
 
 /** What one insert is about; `deadlineMs` undefined: no deadline. */
@@ -62,7 +64,7 @@ export const INGEST_COLUMNS = [
 
 /** Nothing a record can contain: the salt is random per process. */
 export function companionsOf(salt: string): Companions {
-  return { partition: `_partition_${salt}`, offset: `_offset_${salt}`, time: `_time_${salt}` };
+  return { partition: `_partition_${salt}`, offset: `_offset_${salt}`, time: `_time_${salt}`, op: `_op_${salt}` };
 }
 
 /** Writes the strict insert of a source into `table` (as SQL spells it). */
@@ -80,7 +82,8 @@ export function probeText(source: Source, types: readonly ColumnType[], to: Inse
 }
 
 function projected(source: Source, types: readonly ColumnType[], to: InsertAbout): { values: string[]; from: string } {
-  const companions = companionsOf(to.salt);
+  const { op, ...companions } = companionsOf(to.salt);
+  const isChange = hasOps(source.format);
   const time = identifier(companions.time);
   const ingested = `fromUnixTimestamp64Milli(assumeNotNull(${time}), 'UTC')`;
   const columns = source.columns.map(({ name }, index) => ({
@@ -93,11 +96,12 @@ function projected(source: Source, types: readonly ColumnType[], to: InsertAbout
     `${identifier(companions.partition)} Nullable(UInt32)`,
     `${identifier(companions.offset)} Nullable(UInt64)`,
     `${time} Nullable(Int64)`,
+    ...(isChange ? [`${identifier(op)} Nullable(String)`] : []),
     ...columns.map(({ name, raw }) => `${identifier(name)} ${raw}`),
   ];
   const guards = [
     guard(
-      Object.values(companions)
+      Object.values(isChange ? { ...companions, op } : companions)
         .map((name) => `isNull(${identifier(name)})`)
         .join(" OR "),
       "a record without its position",
@@ -121,7 +125,7 @@ function projected(source: Source, types: readonly ColumnType[], to: InsertAbout
     `toUInt32(${to.epoch})`,
     eventMs === undefined ? ingested : `ifNull(${eventMs}, ${ingested})`,
     ingested,
-    "'c'",
+    isChange ? `assumeNotNull(${identifier(op)})` : "'c'",
   ];
   if (source.unknown === "keep") {
     structure.push("`_rest` Nullable(String)");

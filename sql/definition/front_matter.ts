@@ -22,8 +22,8 @@ export interface CutFile {
   readonly sqlStart: number;
 }
 
-/** Characters of the YAML; its parser takes minutes for a mebibyte of quotes. */
-const YAML_CHARS_MAX = 16_384;
+/** Characters of the YAML; its parser takes a second for so many quotes, and minutes for a mebibyte. */
+const YAML_CHARS_MAX = 32_768;
 /** What some editors put in front of a file. */
 const BYTE_ORDER_MARK = "\uFEFF";
 
@@ -77,7 +77,7 @@ export function readFrontMatter<Schema extends z.ZodType>(cut: CutFile, schema: 
   const value: unknown = unfolded(document, at(0)) ?? {};
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const [issue] = result.error.issues;
+  const issue = innermost(result.error.issues[0], value);
   const unknown = issue.code === "unrecognized_keys" ? [issue.keys[0]] : [];
   const { problem, hint } = explain(issue, { schema, value: valueAt(value, issue.path) });
   throw new DefinitionError(at(offsetOf(document.contents, [...issue.path, ...unknown])), problem, hint);
@@ -92,6 +92,18 @@ function unfolded(document: Document, at: At): unknown {
     const problem = `Cannot read the front matter: ${firstLine((error as Error).message)}.`;
     throw new DefinitionError(at, problem, "Write every value out instead of using aliases.");
   }
+}
+
+/** The issue inside an option that can be written in several ways: that of the way which was begun. */
+function innermost(issue: z.core.$ZodIssue, value: unknown): z.core.$ZodIssue {
+  // A schema that says itself what it wants to see has said it all.
+  if (issue.code !== "invalid_union" || issue.message !== "Invalid input") return issue;
+  const written = valueAt(value, issue.path);
+  const isGroup = typeof written === "object" && written !== null && !Array.isArray(written);
+  const ways = issue.errors.map(([first]) => first).filter((first) => first !== undefined);
+  const begun = ways.find(({ code, path }) => isGroup === (path.length > 0 || code === "unrecognized_keys"));
+  if (begun === undefined) return issue;
+  return innermost({ ...begun, path: [...issue.path, ...begun.path] }, value);
 }
 
 /** Where an option stands in the file; the beginning of the front matter if it is not there. */
@@ -151,6 +163,8 @@ function explain(
       return { problem: cannot(`${written} is too large`), hint: `Write ${issue.maximum} or less.` };
     case "invalid_type":
       return { problem: cannot(`${written} is not ${KINDS[issue.expected] ?? issue.expected}`), hint: about || FORM };
+    case "invalid_key":
+      return { problem: cannot("its name is not allowed"), hint: `${issue.issues[0].message}.` };
     default:
       // The schema's own words: what it wants to see.
       return { problem: cannot(`${written} is not allowed`), hint: `${issue.message}.` };
@@ -173,6 +187,7 @@ function optionAt(schema: z.core.$ZodType | undefined, path: readonly PropertyKe
   if (path.length > 0) {
     const object = plain(schema);
     if (object instanceof z.ZodRecord) return optionAt(object.valueType, path.slice(1));
+    if (object instanceof z.ZodUnion) return optionAt(groupOf(object), path);
     return object instanceof z.ZodObject ? optionAt(object.shape[path[0] as string], path.slice(1)) : undefined;
   }
   // The description may stand on any of the wrappers.
@@ -186,12 +201,18 @@ function plain(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined
   return inner;
 }
 
+/** Of an option that can be written in several ways, the group. */
+function groupOf({ options }: z.ZodUnion): z.core.$ZodType | undefined {
+  return options.find((option) => option instanceof z.ZodObject);
+}
+
 function unwrapped(schema: z.core.$ZodType | undefined): z.core.$ZodType | undefined {
   return (schema?._zod.def as { innerType?: z.core.$ZodType } | undefined)?.innerType;
 }
 
 function optionsOf(schema: z.core.$ZodType | undefined): string[] {
   const object = plain(schema);
+  if (object instanceof z.ZodUnion) return optionsOf(groupOf(object));
   return object instanceof z.ZodObject ? Object.keys(object.shape) : [];
 }
 

@@ -81,8 +81,8 @@ describe("cutFile()", () => {
     ],
     [
       "front matter beyond its bound",
-      fileOf('"'.repeat(16_385)),
-      "1:1 Cannot read the definition: its front matter has 16385 characters. → Write 16384 at most.",
+      fileOf('"'.repeat(32_769)),
+      "1:1 Cannot read the definition: its front matter has 32769 characters. → Write 32768 at most.",
     ],
     [
       "front matter that never ends",

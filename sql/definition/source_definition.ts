@@ -15,6 +15,7 @@ import { readColumnList, type WrittenTable } from "./column_list.ts";
 import { duration, size } from "./duration.ts";
 import { DefinitionError, lineAndColumn } from "./error.ts";
 import { type CutFile, cutFile, placeOf, readFrontMatter } from "./front_matter.ts";
+import { checkSchema, formatOption, readFormat } from "./source_format.ts";
 import { identifier } from "./tokens.ts";
 
 /** What a source's front matter may say. */
@@ -33,6 +34,11 @@ export const sourceOptions = z.strictObject({
     .enum(["reject", "keep", "ignore"])
     .default("reject")
     .describe("Fields which no column declares: refuse the event, keep them in `_rest`, or drop them."),
+  format: formatOption,
+  drift: z
+    .enum(["quarantine", "stop"])
+    .default("quarantine")
+    .describe("A record that does not fit: keep it in the quarantine, or stop its partition in front of it."),
   retention: z
     .strictObject({
       age: duration.prefault("7 days").describe("The oldest events go after this time."),
@@ -147,7 +153,7 @@ export function finishSource(
     allowed: TIME_TYPE,
     wanted: "a Date or DateTime column that is not Nullable",
   });
-  return {
+  const source: Source = {
     kind: "source",
     layer: "ods",
     name: table.name,
@@ -157,10 +163,14 @@ export function finishSource(
     key: options.key,
     eventTime: options.event_time,
     unknown: options.unknown,
+    format: readFormat(options.format, { cut: draft.cut, columns, unknown: options.unknown }),
+    drift: options.drift,
     retention: { ageMsMax: options.retention.age, bytesMax: options.retention.size },
     partitionBy: options.partition_by,
     columns,
   };
+  checkSchema(draft.cut, source);
+  return source;
 }
 
 function checkRole(

@@ -44,15 +44,16 @@ const refusal = (code: number, message: string) =>
 /** What the simulated source's `conform()` is: statements as JSON, verdicts by a word in the record. */
 export const PROJECTION: Projection = {
   settings: {},
-  source: { unknown: "reject" },
+  source: { unknown: "reject", format: { kind: "json" }, drift: "quarantine" },
   insert: (to) => JSON.stringify({ deadlineMs: to.deadlineMs, epoch: to.epoch }),
   probe: () => JSON.stringify({ probe: true }),
-  companions: () => ({ partition: "_partition", offset: "_offset", time: "_time" }),
+  companions: () => ({ partition: "_partition", offset: "_offset", time: "_time", op: "_op" }),
   scanner: { scan: () => false, keyStart: -1, keyEnd: -1 },
   judge: (text) =>
     text.includes('"bad"') || !text.startsWith("{")
       ? { ok: false, column: "kind", reason: "bad" }
       : { ok: true, key: undefined },
+  decoder: undefined,
   normalise: (text) => text,
 };
 

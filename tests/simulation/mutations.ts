@@ -175,6 +175,18 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "yield*",
   },
   {
+    rule: "11 what stops at drift is not inserted",
+    file: "actors/landing.ts",
+    find: "yield* stopAtDrift(target, prepared);",
+    replace: "",
+  },
+  {
+    rule: "11 what was withdrawn waits again",
+    file: "actors/table_drift.ts",
+    find: "[...part.slices, ...(next?.slices ?? []), ...at.ready.slices]",
+    replace: "at.ready.slices",
+  },
+  {
     rule: "13 visible means committed",
     file: "actors/table_step.ts",
     find: '{ kind: "cancel", timer: "age" },\n      start(',

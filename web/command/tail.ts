@@ -33,6 +33,11 @@ interface Line {
   readonly value_bytes: number | null;
   readonly value_is_cut?: boolean;
   readonly value_encoding?: "base64";
+  /** Of another format than JSON: the row that the record is, or why it is none. */
+  readonly row?: string;
+  readonly op?: string;
+  readonly no_row?: string;
+  readonly refused?: { readonly column: string | null; readonly reason: string };
   readonly gap?: { readonly partition: number; readonly message: string };
   readonly error?: Refused["error"];
 }
@@ -82,10 +87,21 @@ async function tail(config: Config, { source, isJson, ...asked }: Asked): Promis
 /** `2:1041  2026-01-31T09:00:00.123Z  a-1  {"order_id":"a-1"}`; cut to `width` if there is one. */
 function lineText(line: Line, width: number | undefined): string {
   if (line.gap !== undefined) return `${line.gap.partition}: ${line.gap.message}`;
-  const { partition, offset, at, key, value, value_bytes, value_is_cut = false, value_encoding } = line;
-  const kind = value_encoding === undefined ? "" : "base64 ";
-  const cut = value_is_cut ? ` … (${value_bytes} bytes)` : "";
-  const shown = value === null ? "no value" : `${kind}${safeText(value)}${cut}`;
-  const text = `${partition}:${offset}  ${at}  ${key === null ? "-" : safeText(key)}  ${shown}`;
+  const { partition, offset, at, key } = line;
+  const text = `${partition}:${offset}  ${at}  ${key === null ? "-" : safeText(key)}  ${meaningText(line) ?? valueText(line)}`;
   return width === undefined ? text : fitted(text, width);
+}
+
+/** What a record says, where its bytes alone would not; undefined where they do. */
+function meaningText({ row, op, no_row, refused }: Line): string | undefined {
+  if (row !== undefined) return `${op} ${safeText(row)}`;
+  if (no_row !== undefined) return `no row: ${no_row}`;
+  if (refused === undefined) return undefined;
+  return `refused: ${safeText(refused.column === null ? refused.reason : `${refused.column}: ${refused.reason}`)}`;
+}
+
+function valueText({ value, value_bytes, value_is_cut = false, value_encoding }: Line): string {
+  if (value === null) return "no value";
+  const kind = value_encoding === undefined ? "" : "base64 ";
+  return `${kind}${safeText(value)}${value_is_cut ? ` … (${value_bytes} bytes)` : ""}`;
 }

@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { eventExample, eventSchema, type JsonSchema, type Source } from "@weir/sql";
+import { csvLine, eventExample, eventSchema, type JsonSchema, type Source } from "@weir/sql";
 import type { Door } from "../door.ts";
 import { EVENTS_MAX } from "../events.ts";
 import { INGEST_LIMITS } from "../ingest.ts";
@@ -26,7 +26,7 @@ const PARAMETERS: readonly Parameter[] = [
 
 const MIB = 2 ** 20;
 const DESCRIPTION = [
-  "One JSON object, an array of objects, or one object a line (`application/x-ndjson`); also with `Content-Encoding: gzip` or `zstd`.",
+  "One JSON object, an array of objects, or one object a line (`application/x-ndjson`); of a source whose format is CSV, lines. Also with `Content-Encoding: gzip` or `zstd`.",
   "Each event is judged by itself: what is refused is answered with its reason and kept in the quarantine, the others are stored.",
   `Bounds: ${INGEST_LIMITS.sentBytesMax / MIB} MiB as sent, ${INGEST_LIMITS.bytesMax / MIB} MiB decompressed,`,
   `${INGEST_LIMITS.eventBytesMax / MIB} MiB an event, ${EVENTS_MAX} events.`,
@@ -35,9 +35,12 @@ const DESCRIPTION = [
 /** The sources that the caller may write to; `nowMs` is the time in the examples. */
 export function ingestPaths(door: Door, { caller, nowMs }: { caller: Caller; nowMs: number }): Part {
   const sources = door.sources.all().map(({ applied }) => applied.source);
-  const own = sources.filter(({ name }) => mayDo(caller, `ingest:${name}`));
+  // Records of other formats are written into the topic by its own producers.
+  const taken = sources.filter(({ format }) => format.kind === "json" || format.kind === "csv");
+  const own = taken.filter(({ name }) => mayDo(caller, `ingest:${name}`));
   if (own.length === 0) return { paths: {} };
-  const schemas = Object.fromEntries(own.map((source) => [eventName(source), eventSchema(source)]));
+  const json = own.filter(({ format }) => format.kind === "json");
+  const schemas = Object.fromEntries(json.map((source) => [eventName(source), eventSchema(source)]));
   return {
     paths: Object.fromEntries(own.map((source) => [`/v1/ingest/${source.name}`, { post: ingested(source, nowMs) }])),
     schemas: { ...schemas, ...ANSWERS },
@@ -49,16 +52,21 @@ const eventName = ({ name }: Source) => `${name}_event`;
 function ingested(source: Source, nowMs: number): Operation {
   const event = { $ref: `#/components/schemas/${eventName(source)}` };
   const example = eventExample(source, nowMs);
-  const lines = { schema: { type: "string" }, example: `${JSON.stringify(example)}\n` };
+  const lines = (text: string) => ({ schema: { type: "string" }, example: `${text}\n` });
+  const { format } = source;
+  const content: NonNullable<Operation["requestBody"]>["content"] =
+    format.kind === "csv"
+      ? { "text/csv": lines(csvLine(format, example)) }
+      : {
+          ...jsonContent({ anyOf: [event, listOf(event)] }, example),
+          "application/x-ndjson": lines(JSON.stringify(example)),
+        };
   const taken = jsonContent({ $ref: "#/components/schemas/Ingested" });
   return {
     ...{ operationId: `ingest_${source.name}`, tags: ["Ingest"], summary: source.doc, description: DESCRIPTION },
     security: [{ token: [] }, { ticket: [] }],
     parameters: PARAMETERS,
-    requestBody: {
-      required: true,
-      content: { ...jsonContent({ anyOf: [event, listOf(event)] }, example), "application/x-ndjson": lines },
-    },
+    requestBody: { required: true, content },
     responses: {
       200: { description: "What is accepted can be queried (with `wait`).", content: taken },
       202: { description: "What is accepted is durable.", content: taken },

@@ -111,7 +111,7 @@ function tail(source: string): Operation {
       summary: "A source's records as they arrive in the log, before they are judged.",
     },
     description:
-      'One JSON object a line: a record, or `{"gap":…}` where retention was faster. It ends after `limit` records, with the client or with the token.',
+      'One JSON object a line: a record, or `{"gap":…}` where retention was faster. A record of another format than JSON comes with the `row` that it is, or why it is none. It ends after `limit` records, with the client or with the token.',
     parameters: [
       { name: "source", in: "path", required: true, schema: TEXT, example: source },
       {
