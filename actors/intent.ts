@@ -10,6 +10,7 @@
  *
  * @module
  */
+import { crc32 } from "node:zlib";
 
 /** Records [from, to) of one partition; `rows` of them, with a checksum over their packed bytes. */
 export interface Range {
@@ -47,10 +48,14 @@ export interface Mark {
 /** Ranges in one vector at most; one block stays one block, and 64 fit into a commit's metadata. */
 export const RANGES_MAX = 64;
 
-/** The insert's token: the same batch has the same token on every try, and no other batch ever has it. */
-export function tokenOf(statement: string, intent: Intent): string {
-  const vector = intent.ranges.map((range) => `${range.partition}[${range.from},${range.to})`).join("");
-  return `${statement}:${intent.catalog}:${intent.epoch}:${vector}`;
+/**
+ * The insert's token: the same batch has the same token on every try, and no other batch ever has it. The checksum tells
+ * apart batches of two topics of one name, where nothing but the deleted topic knew that its epoch had begun.
+ */
+export function tokenOf(statement: string, { epoch, catalog, ranges }: Intent): string {
+  const vector = ranges.map((range) => `${range.partition}[${range.from},${range.to})`).join("");
+  const checksum = crc32(ranges.map((range) => range.crc).join()).toString(16);
+  return `${statement}:${catalog}:${epoch}:${vector}:${checksum}`;
 }
 
 /** True if both announce the same cut: everything but the time. */

@@ -23,8 +23,8 @@ const withRange = (change: object): Intent => ({
 });
 
 describe("tokenOf()", () => {
-  test("says statement, catalog, epoch and vector", () => {
-    expect(tokenOf("ods.flight", INTENT)).toBe("ods.flight:7:2:0[10,14)3[0,5)");
+  test("says statement, catalog, epoch, vector and checksum", () => {
+    expect(tokenOf("ods.flight", INTENT)).toMatch(/^ods\.flight:7:2:0\[10,14\)3\[0,5\):[0-9a-f]{1,8}$/);
   });
 
   test("is the same on every try", () => {
@@ -38,6 +38,7 @@ describe("tokenOf()", () => {
     ["another end", withRange({ to: 15 })],
     ["another partition", withRange({ partition: 1 })],
     ["fewer partitions", { ...INTENT, ranges: [INTENT.ranges[0]] }],
+    ["other records at the same offsets", withRange({ crc: 98 })],
     ["digits which only look alike", withRange({ partition: 1, from: 0 })],
   ])("is another for %s", (_, other) => {
     expect(tokenOf("ods.flight", other)).not.toBe(tokenOf("ods.flight", INTENT));

@@ -42,25 +42,31 @@ export interface Stopped {
 
 export type Located = Place | Stopped;
 
-/** What is known about one partition. `held` is the record that the log has at `last.offset` now, if it still has it. */
+/** What is known about one partition. `held` is the record that the log has at exactly `last.offset` now, if it still has one. */
 export interface Known {
   readonly topic: string;
   readonly commit: Commit | undefined;
   readonly ledger: LedgerPosition | undefined;
+  /** The newest epoch that any partition of the topic has in the ledger; 0 for none. */
+  readonly newest: number;
   readonly range: OffsetRange;
   readonly held: LastRecord | undefined;
 }
 
-/** The last record that the position stands behind, by commit or ledger, whichever is further. */
+/**
+ * The last record that the position stands behind, by commit or ledger, whichever is further; undefined at the begin of an
+ * epoch, when only an older one has a last record.
+ */
 export function lastKnown(commit: Commit | undefined, ledger: LedgerPosition | undefined): LastRecord | undefined {
   const mark = commit && decodeMark(commit.metadata);
-  if (mark?.last === undefined) return ledger?.last;
+  if (commit === undefined || mark === undefined) return ledger?.last;
   if (ledger === undefined || mark.epoch > ledger.epoch) return mark.last;
-  return ledger.epoch > mark.epoch || ledger.next > (commit as Commit).offset ? ledger.last : mark.last;
+  const isFurther = ledger.epoch > mark.epoch || ledger.next > commit.offset;
+  return isFurther ? ledger.last : (mark.last ?? ledger.last);
 }
 
 /** Decides where the owner of one partition goes on. */
-export function locate({ topic, commit, ledger, range, held }: Known): Located {
+export function locate({ topic, commit, ledger, newest, range, held }: Known): Located {
   const { partition, earliest, latest } = range;
   const mark = commit && decodeMark(commit.metadata);
   const last = lastKnown(commit, ledger);
@@ -78,8 +84,17 @@ export function locate({ topic, commit, ledger, range, held }: Known): Located {
       `Cannot go on with ${topic}/${partition}: the topic was created anew while a batch was open. Compare the table with its producers, then reset the position.`,
     );
   }
-  if (recreated)
-    return { kind: "place", partition, offset: earliest, epoch: epoch + 1, last: undefined, intent: undefined };
+  if (recreated) {
+    const next = Math.max(epoch, newest) + 1;
+    return { kind: "place", partition, offset: earliest, epoch: next, last: undefined, intent: undefined };
+  }
+  // A topic takes its group's commits with it, so whoever still has one looks at the same topic, compacted meanwhile.
+  const isGone = last !== undefined && held === undefined && last.offset >= earliest && last.offset < latest;
+  if (isGone && mark === undefined) {
+    return stop(
+      `Cannot go on with ${topic}/${partition}: record ${last.offset}, the last one that landed, is gone, and so are the commits; a compacted topic looks like one created anew then. Compare the table with its producers, then reset the position.`,
+    );
+  }
   const offset = intent === undefined ? known : (commit as Commit).offset;
   const isNew = commit === undefined && ledger === undefined;
   if (isNew) return { kind: "place", partition, offset: earliest, epoch, last: undefined, intent: undefined };

@@ -39,6 +39,7 @@ describe("lastKnown()", () => {
     ["the ledger's if it is further", commit(10), ledger(12), last(11)],
     ["the commit's of a newer epoch", commit(2, { epoch: 2 }), ledger(12), last(1)],
     ["the ledger's of a newer epoch", commit(20), ledger(3, 2), last(2)],
+    ["nothing of an older epoch", commit(0, { epoch: 2 }), ledger(12), undefined],
   ])("is %s", (_, at, kept, expected) => {
     expect(lastKnown(at, kept)).toEqual(expected);
   });
@@ -60,6 +61,7 @@ const known = (what: Partial<Known> & { earliest?: number; latest?: number }): K
   topic: "t",
   commit: what.commit,
   ledger: what.ledger,
+  newest: what.newest ?? what.ledger?.epoch ?? 0,
   range: { partition: 2, earliest: what.earliest ?? 5, latest: what.latest ?? 100 },
   held: what.held,
 });
@@ -93,7 +95,7 @@ describe("locate()", () => {
     ["a foreign commit is a position", known({ commit: foreign(20) }), place(20)],
     [
       "a foreign commit behind the ledger is none",
-      known({ commit: foreign(20), ledger: ledger(30) }),
+      known({ commit: foreign(20), ledger: ledger(30), held: last(29) }),
       place(30, { last: last(29) }),
     ],
     [
@@ -110,6 +112,11 @@ describe("locate()", () => {
       "the intent of a first batch is recovered",
       known({ commit: commit(0, { intent: intent(0, 20) }), earliest: 0 }),
       place(0, { intent: intent(0, 20) }),
+    ],
+    [
+      "a commit whose last record was compacted away goes on",
+      known({ commit: commit(10), ledger: ledger(10) }),
+      place(10, { last: last(9) }),
     ],
     [
       "an intent that the ledger has left behind is over",
@@ -138,11 +145,26 @@ describe("locate()", () => {
     ],
     ["a topic that ends before the position was recreated", known({ commit: commit(200) }), place(5, { epoch: 2 })],
     ["a topic that ends before the ledger was recreated", known({ ledger: ledger(200, 4) }), place(5, { epoch: 5 })],
+    [
+      "a recreated topic is newer than every partition of the old ones",
+      known({ commit: commit(200), newest: 6 }),
+      place(5, { epoch: 7 }),
+    ],
     ["another checksum means recreated", known({ commit: commit(10), held: last(9, 8) }), place(5, { epoch: 2 })],
     [
       "another time means recreated",
       known({ commit: commit(10), held: { ...last(9), timestampMs: 1 } }),
       place(5, { epoch: 2 }),
+    ],
+    [
+      "the first batch of an epoch is compared with nothing older",
+      known({
+        commit: commit(0, { epoch: 2, intent: intent(0, 20, 2) }),
+        ledger: ledger(12),
+        held: last(11, 8),
+        earliest: 0,
+      }),
+      place(0, { epoch: 2, intent: intent(0, 20, 2) }),
     ],
     [
       "an empty topic after a position was recreated",
@@ -173,6 +195,11 @@ describe("locate()", () => {
       "records behind the ledger's position are gone",
       known({ ledger: ledger(10), earliest: 11 }),
       stopped("records 10 to 10 are no longer in the log."),
+    ],
+    [
+      "the last record and the commits are gone",
+      known({ ledger: ledger(30) }),
+      stopped("record 29, the last one that landed, is gone"),
     ],
     [
       "an open intent's records are gone",

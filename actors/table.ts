@@ -216,6 +216,7 @@ const locateAll = Effect.fnUntraced(function* (
   if (!(yield* whileAway(isCurrent))) return [];
   const lookUp = Effect.all([log.committed({ group, topic }), ledger.positions(statement), log.offsets(topic)]);
   const [commits, positions, ranges] = yield* whileAway(lookUp);
+  const newest = positions.reduce((epoch, position) => Math.max(epoch, position.epoch), 0);
   return yield* Effect.forEach(partitions, (partition) =>
     Effect.gen(function* () {
       const commit = commits.find((one) => one.partition === partition);
@@ -228,7 +229,7 @@ const locateAll = Effect.fnUntraced(function* (
       const last = lastKnown(commit, position);
       const isHeld = last !== undefined && last.offset >= range.earliest && last.offset < range.latest;
       const held = isHeld ? yield* recordAt({ topic, partition, offset: last.offset }) : undefined;
-      return locate({ topic, commit, ledger: position, range, held });
+      return locate({ topic, commit, ledger: position, newest, range, held });
     }),
   );
 });
@@ -244,7 +245,8 @@ const recordAt = Effect.fnUntraced(function* (at: {
     while: (error) => error._tag === "LogFailed" && error.retriable,
     schedule: AWAY_RETRY,
   });
-  if (records.count === 0) return undefined;
+  // What stands behind a gap is another record.
+  if (records.count === 0 || records.offsets[0] !== at.offset) return undefined;
   return {
     offset: records.offsets[0],
     timestampMs: records.timestamps[0],

@@ -10,7 +10,7 @@
  */
 import type { Commit } from "@weir/connectors";
 import { type Part, partOf } from "./batch.ts";
-import { decodeMark, type Intent } from "./intent.ts";
+import { decodeMark, type Intent, tokenOf } from "./intent.ts";
 import type { Place } from "./position.ts";
 import { numbered } from "./records_fixture.ts";
 import type { Command } from "./runtime/actor.ts";
@@ -56,7 +56,7 @@ export const offered = (generation: number, partition: number, [from, to]: reado
   partition,
   records: numbered(to - from, { from, partition }),
 });
-export const token = (vector: string, epoch = 1) => `ods.t:3:${epoch}:${vector}`;
+export const token = (vector: string, epoch = 1) => tokenOf("ods.t", { ...intent(vector), epoch });
 export const announced = (vector: string): Step => ({ kind: "announced", token: token(vector) });
 export const landed = (vector: string, { stored = 2, tookMs = 0 } = {}): Step => ({
   kind: "landed",

@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import type { Part } from "./batch.ts";
-import { decodeMark, tokenOf } from "./intent.ts";
+import { decodeMark } from "./intent.ts";
 import type { Command } from "./runtime/actor.ts";
 import { emptyTable, type TableAction, type TableMessage } from "./table_state.ts";
 import {
@@ -240,8 +240,4 @@ describe("stepTable(): what comes too late", () => {
     expect(after.told).toEqual([]);
     expect(after.state).toBe(state);
   });
-});
-
-test("a token is what the vector says", () => {
-  expect(token("0[0,4)1[0,2)")).toBe(tokenOf("ods.t", intent("0[0,4)1[0,2)")));
 });

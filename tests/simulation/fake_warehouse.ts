@@ -5,14 +5,24 @@
  *
  * It forgets tokens when the window has moved on, loses calls and answers,
  * goes away and comes back, and sometimes takes so long with a request that
- * its deadline has passed. It refuses rows that are `bad`, and rows that are
- * `odd`, which the judge in JavaScript believes to be good.
+ * its deadline has passed; or the sender stands still with half of it sent. It
+ * refuses rows that are `bad`, rows that are `odd`, which the judge in
+ * JavaScript believes to be good, and everything while one of its views fails.
  *
  * @module
  */
-import type { LastRecord, Ledger, LedgerPosition, Marker, Projection, Quarantined, Remembered } from "@weir/actors";
+import {
+  LandingDelayed,
+  type LastRecord,
+  type Ledger,
+  type LedgerPosition,
+  type Marker,
+  type Projection,
+  type Quarantined,
+  type Remembered,
+} from "@weir/actors";
 import { type Insert, type Warehouse, WarehouseFailed } from "@weir/connectors";
-import { Effect } from "effect";
+import { Duration, Effect } from "effect";
 import { type Machine, Server, type World } from "./world.ts";
 
 /** One stored row, as the audit sees it. */
@@ -22,6 +32,11 @@ export interface Row {
   readonly offset: number;
   readonly id: string;
 }
+
+/** A request may be under way for much longer than every insert's deadline. */
+const SLOW_MS_MAX = 24_000;
+/** Nobody waits longer for an answer. */
+const ANSWER_MS_MAX = 5_000;
 
 const lost = () => new WarehouseFailed({ outcome: "unknown", code: 0, message: "the connection was lost" });
 const refusal = (code: number, message: string) =>
@@ -50,9 +65,16 @@ export class FakeWarehouse {
   readonly rows: Row[] = [];
   readonly quarantine: (Quarantined & { epoch: number })[] = [];
   readonly markers = new Map<string, Marker>();
+  /** A view behind the table fails for every row, until it is suspended. */
+  isViewBroken = false;
+  /** Hears of a machine whose insert is half sent, now and then: the moment to pause it. */
+  halfSent: (machine: Machine) => void = () => {};
+  /** Hears of a machine whose rows are stored, which it does not know yet, now and then: the moment to kill it. */
+  justStored: (machine: Machine) => void = () => {};
   /** Markers whose positions are kept. */
   readonly #positioned = new Map<string, Marker>();
   readonly #window: number;
+  readonly #landedMs: number[] = [];
   #tokens: string[] = [];
   #quarantineTokens = new Set<string>();
   readonly #seen: (Remembered & { epoch: number })[] = [];
@@ -78,33 +100,65 @@ export class FakeWarehouse {
             .toString()
             .split("\n")
             .filter((line) => line !== "");
-          const slow = this.world.chance(0.02) ? this.world.below(280_000) : 0;
-          return this.server.call(machine, {
-            serve: () => this.#insert(insert, lines),
+          const slow = this.world.chance(0.02) ? this.world.below(SLOW_MS_MAX) : 0;
+          const call = this.server.call(machine, {
+            serve: () => {
+              const answer = this.#insert(insert, lines);
+              if (this.world.chance(0.01)) this.justStored(machine);
+              return answer;
+            },
             lost,
             tookMs: 5 + this.world.below(60) + slow,
           });
+          const answer = this.#inTime(machine, call);
+          if (!this.world.chance(0.01)) return answer;
+          this.halfSent(machine);
+          return Effect.andThen(machine.sleep(Duration.millis(1)), answer);
         }),
     };
+  }
+
+  /** The answer, unless it takes so long that the caller gives up; the request goes on. */
+  #inTime<A>(machine: Machine, call: Effect.Effect<A, WarehouseFailed>): Effect.Effect<A, WarehouseFailed> {
+    return Effect.raceFirst(
+      call,
+      Effect.andThen(
+        machine.sleep(Duration.millis(ANSWER_MS_MAX)),
+        Effect.suspend(() => Effect.fail(lost())),
+      ),
+    );
+  }
+
+  /** Takes the view that fails out of the cascade. */
+  suspend(machine: Machine): Effect.Effect<void, LandingDelayed> {
+    const serve = () => {
+      this.isViewBroken = false;
+      return Effect.void;
+    };
+    const late = () => new LandingDelayed({ message: "the connection was lost" });
+    return this.server.call<void, LandingDelayed>(machine, { serve, lost: late, tookMs: 2 + this.world.below(10) });
   }
 
   /** The ledger as one machine sees it. */
   ledger(machine: Machine): Ledger["Service"] {
     const call = <A>(serve: () => A) =>
       this.server.call<A, WarehouseFailed>(machine, {
-        serve: () => Effect.sync(serve),
+        serve: () => Effect.succeed(serve()),
         lost,
         tookMs: 2 + this.world.below(10),
       });
     return {
       marker: (_, token) => call(() => this.markers.get(token)),
-      positions: () => call(() => this.#positions()),
-      partsSince: () => call(() => 0),
+      positions: () => call(() => this.positions()),
+      partsSince: (_, sinceMs) => call(() => this.batchesSince(sinceMs)),
       // Two inserts, as the real one: whoever dies between them leaves positions without their marker.
       finish: (marker) =>
         Effect.andThen(
           call(() => void this.#positioned.set(marker.token, marker)),
-          call(() => void this.markers.set(marker.token, marker)),
+          call(() => {
+            if (!this.markers.has(marker.token)) this.#landedMs.push(this.world.nowMs);
+            this.markers.set(marker.token, marker);
+          }),
         ),
       seen: ({ epoch, ranges }, wanted) =>
         call(() => {
@@ -140,18 +194,35 @@ export class FakeWarehouse {
     if (lines.some((line) => line.includes('"bad"') || line.includes('"odd"'))) return refusal(27, "cannot parse");
     if (probe) return Effect.succeed({ rowsWritten: 0 });
     if (this.world.nowMs > deadlineMs) return refusal(395, "too late");
-    const token = String(settings.insert_deduplication_token);
-    if (this.#tokens.includes(token)) return Effect.succeed({ rowsWritten: 0 });
+    if (this.isViewBroken) {
+      // Table and views are not one transaction: the table may have the rows by now.
+      if (this.world.chance(0.5)) this.#keep(String(settings.insert_deduplication_token), epoch, lines);
+      return Effect.fail(
+        new WarehouseFailed({ outcome: "refused", code: 153, message: "no such column", view: "fill" }),
+      );
+    }
+    this.#keep(String(settings.insert_deduplication_token), epoch, lines);
+    return Effect.succeed({ rowsWritten: lines.length });
+  }
+
+  /** Stores the rows unless their token is remembered. */
+  #keep(token: string, epoch: number, lines: readonly string[]): void {
+    if (this.#tokens.includes(token)) return;
     this.#tokens.push(token);
     this.#tokens = this.#window === 0 ? [] : this.#tokens.slice(-this.#window);
     for (const line of lines) {
       const { _partition, _offset, id } = JSON.parse(line) as { _partition: number; _offset: number; id: string };
       this.rows.push({ epoch, partition: _partition, offset: _offset, id });
     }
-    return Effect.succeed({ rowsWritten: lines.length });
   }
 
-  #positions(): LedgerPosition[] {
+  /** Batches that were finished since then; each is one part here. */
+  batchesSince(sinceMs: number): number {
+    return this.#landedMs.length - (this.#landedMs.findLastIndex((landedMs) => landedMs < sinceMs) + 1);
+  }
+
+  /** The furthest position of each partition. */
+  positions(): LedgerPosition[] {
     const furthest = new Map<number, LedgerPosition>();
     for (const { epoch, ranges, lasts } of this.#positioned.values()) {
       for (const [index, { partition, to }] of ranges.entries()) {

@@ -5,6 +5,8 @@
  *
  * An edit replaces text that must occur exactly once, so that a change of the
  * protocol cannot leave a mutation behind which no longer changes anything.
+ * Not here, because only a real engine can tell: the settings of inserts (one
+ * block, max_execution_time), and dedupe by id (12).
  *
  * @module
  */
@@ -34,8 +36,16 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "3 the same batch has the same token on every try",
     file: "actors/intent.ts",
-    find: "return `${statement}:${intent.catalog}:${intent.epoch}:${vector}`;",
-    replace: "return `${statement}:${intent.catalog}:${intent.epoch}:${vector}:${intent.atMs}`;",
+    find: "export function tokenOf(statement: string, { epoch, catalog, ranges }: Intent): string {",
+    replace:
+      "export function tokenOf(statement: string, { epoch, catalog, ranges, atMs }: Intent): string {\n  statement += atMs;",
+  },
+  {
+    rule: "3 a batch that is repeated keeps its cut",
+    file: "actors/table_step.ts",
+    find: 'return [{ ...state, phase: "landing" }, [start({ kind: "land", batch, deadlineMs })]];',
+    replace:
+      'const parts = batch.tries > 0 && batch.parts.length > 1 ? batch.parts.slice(1) : batch.parts;\n  return [{ ...state, phase: "landing" }, [start({ kind: "land", batch: { ...batch, parts }, deadlineMs })]];',
   },
   {
     rule: "4 tables remember tokens",
@@ -68,6 +78,31 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "void sameCut;",
   },
   {
+    rule: "7 recovery proves that the records are the same",
+    file: "actors/table.ts",
+    find: "const same = part !== undefined && part.range.rows === range.rows && part.range.crc === range.crc;",
+    replace: "const same = part !== undefined;",
+  },
+  {
+    rule: "7 recovery repeats under the catalog of the intent",
+    file: "actors/table_step.ts",
+    find: "const batch: Batch = { intent, parts, token: tokenOf(state.setup.statement, intent), tries: 0 };",
+    replace:
+      "const own = { ...intent, catalog: state.setup.catalog };\n  const batch: Batch = { intent: own, parts, token: tokenOf(state.setup.statement, own), tries: 0 };",
+  },
+  {
+    rule: "7 a partition without its records stops",
+    file: "actors/table_step.ts",
+    find: "if (owned.delete(partition)) stopped.set(partition, note);",
+    replace: "void stopped.set(-1, note);",
+  },
+  {
+    rule: "7 a batch that the warehouse may have forgotten is not repeated",
+    file: "actors/table.ts",
+    find: "if (since > windowParts / 2) {",
+    replace: "if (since < 0) {",
+  },
+  {
     rule: "8 a fenced owner stops",
     file: "actors/table.ts",
     find: 'if (error === "fenced" || error === "not owned") return yield* new Fenced({ generation });',
@@ -80,10 +115,46 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "if (at === undefined) continue;",
   },
   {
+    rule: "8 a fenced owner waits for the next assignment",
+    file: "actors/table_step.ts",
+    find: "return message.generation === state.generation ? onFenced(state) : [state, []];",
+    replace: "return [state, []];",
+  },
+  {
     rule: "9 a missing commit resumes from the ledger",
     file: "actors/position.ts",
     find: "const isNew = commit === undefined && ledger === undefined;",
     replace: "const isNew = commit === undefined;",
+  },
+  {
+    rule: "9 a topic that is shorter than the position was created anew",
+    file: "actors/position.ts",
+    find: "const recreated = known > latest || (",
+    replace: "const recreated = (",
+  },
+  {
+    rule: "9 a topic with another last record was created anew",
+    file: "actors/position.ts",
+    find: "&& held !== undefined && !sameRecord(last, held));",
+    replace: "&& held !== undefined && false);",
+  },
+  {
+    rule: "9 a topic created anew is a new epoch",
+    file: "actors/position.ts",
+    find: "const next = Math.max(epoch, newest) + 1;",
+    replace: "const next = epoch;",
+  },
+  {
+    rule: "9 a compacted topic is not a new one",
+    file: "actors/table.ts",
+    find: "if (records.count === 0 || records.offsets[0] !== at.offset) return undefined;",
+    replace: "if (records.count === 0) return undefined;",
+  },
+  {
+    rule: "9 the last record of an older epoch says nothing",
+    file: "actors/position.ts",
+    find: "if (ledger === undefined || mark.epoch > ledger.epoch) return mark.last;",
+    replace: "if (ledger === undefined) return mark.last;",
   },
   {
     rule: "10 a bad record never stops its partition",
@@ -94,8 +165,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "10 a bad record is never silent",
     file: "actors/landing.ts",
-    find: "const { places, duplicate, quarantined: rows } = out;",
-    replace: "const { places, duplicate } = out;\n  const rows: Quarantined[] = [];",
+    find: "const { places, quarantined: rows } = out;",
+    replace: "const { places } = out;\n  const rows: Quarantined[] = [];",
+  },
+  {
+    rule: "11 a bad model never stops its source",
+    file: "actors/landing.ts",
+    find: "if (refusal.view !== undefined) yield* suspend(refusal.view, refusal.message);\n    else yield*",
+    replace: "yield*",
   },
   {
     rule: "11 what stops at drift is not inserted",
@@ -108,5 +185,12 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "actors/table_drift.ts",
     find: "[...part.slices, ...(next?.slices ?? []), ...at.ready.slices]",
     replace: "at.ready.slices",
+  },
+  {
+    rule: "13 visible means committed",
+    file: "actors/table_step.ts",
+    find: '{ kind: "cancel", timer: "age" },\n      start(',
+    replace:
+      '{ kind: "cancel", timer: "age" },\n      act({ kind: "visible", positions: new Map(fresh.intent.ranges.map((range) => [range.partition, range.to])) }),\n      start(',
   },
 ];

@@ -41,6 +41,7 @@ export class World {
   readonly random: () => number;
   readonly machines = new Set<Machine>();
   #timers: Timer[] = [];
+  readonly #ready: Machine[] = [];
   #order = 0;
 
   constructor(seed: number) {
@@ -81,19 +82,20 @@ export class World {
     };
   }
 
-  /** Lets the world go on until `done`, or until nothing can happen any more, or `untilMs`; says which. */
+  /** Lets the world go on until `untilMs`; false if nothing can happen any more. */
   run(done: () => boolean, untilMs: number): "done" | "deadlock" | "time" {
     while (!done()) {
-      const ready = [...this.machines].filter((machine) => machine.tasks.length > 0 && !machine.isPaused());
-      if (ready.length > 0) {
-        const { tasks } = ready[this.below(ready.length)];
-        const task = tasks.shift() as () => void;
+      const task = this.#nextTask();
+      if (task !== undefined) {
         task();
         continue;
       }
       const next = this.#timers[0];
       if (next === undefined) return "deadlock";
-      if (next.atMs > untilMs) return "time";
+      if (next.atMs > untilMs) {
+        this.nowMs = untilMs;
+        return "time";
+      }
       this.#timers.shift();
       if (next.cancelled || !next.machine.alive) continue;
       this.nowMs = Math.max(this.nowMs, next.atMs);
@@ -101,6 +103,15 @@ export class World {
       else next.run();
     }
     return "done";
+  }
+
+  /** The oldest task of a random machine that can run. */
+  #nextTask(): (() => void) | undefined {
+    const ready = this.#ready;
+    ready.length = 0;
+    for (const machine of this.machines) if (machine.tasks.length > 0 && !machine.isPaused()) ready.push(machine);
+    if (ready.length === 0) return undefined;
+    return ready[ready.length === 1 ? 0 : this.below(ready.length)].tasks.shift();
   }
 }
 
@@ -194,7 +205,10 @@ export class Server {
     this.#lossy = lossy;
   }
 
-  /** Makes a call from `caller`: `serve` runs once on the server, or never when the call is lost. */
+  /**
+   * Makes a call from `caller`: `serve` runs once on the server, or never when the call is lost. What it does it does at
+   * once; the effect that it returns is only the answer, which may get lost.
+   */
   call<A, E>(
     caller: Machine,
     options: { serve: () => Effect.Effect<A, E>; lost: () => E; tookMs: number },
