@@ -84,8 +84,8 @@ describe.skipIf(jars === undefined)("roles", () => {
   }, 60_000);
 
   test("workers are replaced, killed and added under load, definitions change, and every event is one row", async () => {
-    const [gateway, , ...workers] = [...open];
-    const producer = new Producer(gateway!, { senders: 4, batch: 50, isKeyed: false });
+    const [lost, gateway, ...workers] = [...open];
+    const producer = new Producer(lost!, { senders: 4, batch: 50 });
     await apply(gateway!, { "dwa/digit.sql": MODEL });
     for (const old of workers) {
       const fresh = await start("worker");
@@ -96,12 +96,16 @@ describe.skipIf(jars === undefined)("roles", () => {
     await apply(gateway!, {
       "ods/number.sql": SOURCE.replace("n UInt32", "n UInt64").replace("key: id", "key: id\npartitions: 4"),
     });
-    await workers[0]!.kill();
-    open.delete(workers[0]!);
+    // Its producer does not know what the last requests have come to, and sends them again.
+    for (const one of [lost!, workers[0]!]) {
+      await one.kill();
+      open.delete(one);
+    }
+    producer.door = gateway;
     const third = await start("worker");
     await owned(gateway!, [workers[1]!.pid, third.pid]);
     await producer.stop();
-    expect(producer.refused.size).toBe(0);
+    expect([...producer.refused.keys()].filter((status) => status !== 0)).toEqual([]);
     const { events, sum } = producer.promised;
     const seen = await until("landing", () => stored(gateway!), {
       holds: ({ rows }) => rows >= events + 1,

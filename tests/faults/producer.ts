@@ -32,15 +32,12 @@ export class Producer {
   /** Answers other than 2xx, by status; connection errors count as 0. */
   readonly refused = new Map<number, number>();
   #door: DoorProcess | undefined;
-  readonly #isKeyed: boolean;
   #isRunning = true;
   #next = 0;
   readonly #senders: Promise<void>[];
 
-  /** `isKeyed: false` sends no keys: for a door that is never cut off from its producer. */
-  constructor(door: DoorProcess, options: { senders: number; batch: number; isKeyed?: boolean }) {
+  constructor(door: DoorProcess, options: { senders: number; batch: number }) {
     this.#door = door;
-    this.#isKeyed = options.isKeyed ?? true;
     this.#senders = Array.from({ length: options.senders }, () => this.#send(options.batch));
   }
 
@@ -64,8 +61,7 @@ export class Producer {
       );
       // Every batch has one event that no table takes.
       lines.push(JSON.stringify({ id: "bad", n: -1 }));
-      const key = this.#isKeyed ? { "idempotency-key": `batch-${first}` } : undefined;
-      const headers = { "content-type": "application/x-ndjson", ...key };
+      const headers = { "content-type": "application/x-ndjson", "idempotency-key": `batch-${first}` };
       while (!(await this.#isTaken(lines.join("\n"), headers))) await Bun.sleep(20);
       this.promised.events += batch;
       this.promised.rejected += 1;
