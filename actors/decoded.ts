@@ -5,12 +5,12 @@
  *                              ├─refused──▶ a record without a value, with the reason
  *                              └─nothing──▶ left out: it changes no row
  *
- * Offsets and times stay the record's own; the bytes as they came are kept for
+ * Offsets, times and headers stay the record's own; the bytes as they came are kept for
  * the quarantine. Pure but for giving others the thread.
  *
  * @module
  */
-import type { Records } from "@weir/connectors";
+import { type Framed, hasHeaders, headersOf, type Records } from "@weir/connectors";
 import type { Decoder, Op } from "@weir/sql";
 import { Effect } from "effect";
 import type { Part, Slice } from "./batch.ts";
@@ -38,6 +38,7 @@ class DecodedRecords implements Records {
   readonly keyEnds: Int32Array;
   readonly valueStarts: Int32Array;
   readonly valueEnds: Int32Array;
+  readonly framed: Framed & { readonly headers: Map<number, Readonly<Record<string, string>>> };
   readonly ops: Op[] = [];
   readonly refused = new Map<number, Refused>();
   /** The records as they came, and which of them each one is. */
@@ -60,6 +61,7 @@ class DecodedRecords implements Records {
     this.valueStarts = new Int32Array(countMax);
     this.valueEnds = new Int32Array(countMax);
     this.rawIndexes = new Int32Array(countMax);
+    this.framed = { starts: this.valueStarts, ends: this.valueEnds, headers: new Map() };
     this.bytes = new Uint8Array(Math.max(256, 2 * (records.valueEnds[end - 1] - records.keyEnds[start])));
   }
 
@@ -78,6 +80,7 @@ class DecodedRecords implements Records {
     this.offsets[count] = raw.offsets[rawIndex];
     this.timestamps[count] = raw.timestamps[rawIndex];
     this.rawIndexes[count] = rawIndex;
+    if (hasHeaders(raw, rawIndex)) this.framed.headers.set(count, headersOf(raw, rawIndex));
     this.count += 1;
   }
 

@@ -10,17 +10,21 @@
  * would let through (`""` becomes 0 in an integer). The verdict on a record
  * depends on its bytes and its append time alone, so every try of a batch, by
  * whichever owner, stores the same rows under the same token. Quarantine rows
- * and the marker come after the insert, before the commit.
+ * and the marker come after the insert, before the commit. Records that can
+ * come twice are decided on here too, see `duplicates.ts`: what was stored is
+ * remembered between the insert and the marker.
  *
  * @module
  */
 import { type Insert, Warehouse, type WarehouseFailed } from "@weir/connectors";
-import { type Conform, hasOps, type Source } from "@weir/sql";
+import { type Conform, type Dedupe, hasOps, type Source } from "@weir/sql";
 import { Clock, Data, Effect } from "effect";
 import { bytesOf, type Part } from "./batch.ts";
 import { BodyWriter, ChangeWriter, recycle } from "./body.ts";
 import { decodeParts, rawValue, whyEmpty } from "./decoded.ts";
+import { type Candidate, canComeTwice, identifierOf, type Places, type Sighting, wantedOf } from "./duplicates.ts";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
+import { type LeftOut, leftOut, remembered } from "./left_out.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
 import type { Batch, Drift, Landed } from "./table_state.ts";
 
@@ -40,6 +44,10 @@ export interface Target {
   readonly table: string;
   readonly catalog: number;
   readonly projection: Projection;
+  /** How repeats are known; without it they are stored. */
+  readonly dedupe?: Dedupe | undefined;
+  /** How long the log may hand out a record, by its source's retention. */
+  readonly logAgeMsMax?: number | undefined;
 }
 
 /** Takes a view out of the cascade because its query fails for good; afterwards the same insert can succeed. */
@@ -66,21 +74,26 @@ const INSERT_SETTINGS = {
 
 const SALT = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join("");
 
-type BadRecords = Map<number, Map<number, Quarantined>>;
+/** Bad records by partition and offset. */
+export type BadRecords = Map<number, Map<number, Quarantined>>;
 
 /** A batch made ready to be sent. What later tries find out about bad records stays in it. */
 export interface Prepared {
   /** The batch's records as JSON, without those that change no row. */
   readonly parts: readonly Part[];
   readonly bad: BadRecords;
+  /** The good records, if some of them can have come before; then the body is made once that is known. */
+  readonly candidates: readonly Candidate[] | undefined;
   /** The good records, one a line; undefined when it has to be made anew, without records found bad since. */
   body: readonly Uint8Array[] | undefined;
 }
 
 /** Judges every record of a batch and makes the body of the good ones; gives others the thread after each chunk. */
-export const prepare = Effect.fnUntraced(function* ({ projection }: Target, cut: readonly Part[]) {
+export const prepare = Effect.fnUntraced(function* (target: Target, cut: readonly Part[]) {
+  const { projection } = target;
   const { decoder } = projection;
   const parts = decoder === undefined ? cut : yield* decodeParts(decoder, cut);
+  if (canComeTwice(target, parts)) return yield* prepareCandidates(target, parts);
   const bad: BadRecords = new Map();
   const writer = bodyWriter(projection, parts);
   let chunks = 0;
@@ -97,7 +110,33 @@ export const prepare = Effect.fnUntraced(function* ({ projection }: Target, cut:
       }
     }
   }
-  const prepared: Prepared = { parts, bad, body: writer.end() };
+  const prepared: Prepared = { parts, bad, candidates: undefined, body: writer.end() };
+  return prepared;
+});
+
+/** Records between which others get the thread. */
+const CANDIDATES_PER_TURN = 2_048;
+
+/** Judges every record of a batch and says who the good ones are. */
+const prepareCandidates = Effect.fnUntraced(function* (target: Target, parts: readonly Part[]) {
+  const bad: BadRecords = new Map();
+  const candidates: Candidate[] = [];
+  for (const { range, slices } of parts) {
+    const { partition } = range;
+    const identify = identifierOf(target, partition);
+    for (const { records, start, end } of slices) {
+      for (let index = start; index < end; index++) {
+        const verdict = verdictOn(target.projection, { records, index });
+        if (verdict === undefined) {
+          const [offset, timestampMs] = [records.offsets[index], records.timestamps[index]];
+          const identities = identify(records, index);
+          candidates.push({ partition, offset, timestampMs, identities, records, index });
+        } else keepBad(bad, partition, quarantined(partition, { records, index }, verdict));
+        if (index % CANDIDATES_PER_TURN === 0) yield* Effect.yieldNow;
+      }
+    }
+  }
+  const prepared: Prepared = { parts, bad, candidates, body: undefined };
   return prepared;
 });
 
@@ -109,19 +148,24 @@ export const land = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Landed, LandingDelayed | Drifted, Warehouse | Ledger> {
   const ledger = yield* Ledger;
   const startedMs = yield* Clock.currentTimeMillis;
-  yield* insertStrictly(target, batch, { deadlineMs, prepared, suspend });
-  // After the first try nobody reads the body any more; a lost try before might.
-  if (batch.tries === 0 && prepared.body !== undefined) recycle(prepared.body);
-  prepared.body = undefined;
   const { statement, topic } = target;
   const { token, parts } = batch;
   const { epoch, catalog, ranges } = batch.intent;
-  const rows = [...prepared.bad.values()].flatMap((records) => [...records.values()]);
+  const { candidates } = prepared;
+  const wanted = candidates === undefined ? [] : wantedOf(candidates);
+  const sightings = wanted.length === 0 ? [] : yield* kept(ledger.seen({ statement, epoch, ranges }, wanted));
+  const out = yield* insertStrictly(target, batch, { deadlineMs, prepared, suspend, sightings });
+  // After the first try nobody reads the body any more; a lost try before might.
+  if (batch.tries === 0 && prepared.body !== undefined) recycle(prepared.body);
+  prepared.body = undefined;
+  const { places, quarantined: rows } = out;
   const all = ranges.reduce((sum, range) => sum + range.rows, 0);
   // What changes no row repeats what another record has said: a tombstone the delete before it.
-  const duplicate = all - rowsOf(prepared.parts);
+  const duplicate = all - rowsOf(prepared.parts) + out.duplicate;
   const counts = { stored: all - duplicate - rows.length, duplicate, quarantined: rows.length };
   const marker: Marker = { statement, token, epoch, catalog, ranges, lasts: parts.map((part) => part.last), ...counts };
+  const seen = remembered(target, { candidates, places });
+  if (seen.length > 0) yield* kept(ledger.remember({ statement, epoch, token }, seen));
   if (rows.length > 0) yield* kept(ledger.quarantine({ statement, topic, epoch, token }, rows));
   yield* kept(ledger.finish(marker));
   return { ...counts, tookMs: (yield* Clock.currentTimeMillis) - startedMs };
@@ -134,22 +178,26 @@ interface Landing {
   readonly suspend: SuspendView;
 }
 
-/** Inserts what is not bad; when the engine refuses it nonetheless, asks which records it means, or suspends the view that fails. */
+/**
+ * Inserts what is not bad and did not come before; when the engine refuses it nonetheless, asks which records it means, or
+ * suspends the view that fails. Answers what was left out.
+ */
 const insertStrictly = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  { deadlineMs, prepared, suspend }: Landing,
+  { deadlineMs, prepared, suspend, sightings }: Landing & { readonly sightings: readonly Sighting[] },
 ) {
   while (true) {
     yield* stopAtDrift(target, prepared);
-    const refusal = yield* insertOnce(target, batch, { deadlineMs, prepared });
-    if (refusal === undefined) return;
+    const out = leftOut(prepared, sightings);
+    const refusal = yield* insertOnce(target, batch, { deadlineMs, prepared, out });
+    if (refusal === undefined) return out;
     if ((yield* Clock.currentTimeMillis) >= deadlineMs) {
       return yield* new LandingDelayed({ message: `the batch met its deadline: ${refusal.message}` });
     }
     // The table itself may have the rows by now: they stay as they are, the repeat is for the other views.
     if (refusal.view !== undefined) yield* suspend(refusal.view, refusal.message);
-    else yield* findByHalves(target, batch, { prepared, refusal, deadlineMs });
+    else yield* findByHalves(target, batch, { prepared, out, refusal, deadlineMs });
   }
 });
 
@@ -166,15 +214,15 @@ function stopAtDrift({ topic, projection }: Target, { bad }: Prepared): Effect.E
   return Effect.fail(new Drifted({ drifts }));
 }
 
-/** One insert of the batch without its bad records; the engine's refusal if there is one. */
+/** One insert of the batch without what is left out; the engine's refusal if there is one. */
 const insertOnce = Effect.fnUntraced(function* (
   target: Target,
   { intent, token }: Batch,
-  { deadlineMs, prepared }: { deadlineMs: number; prepared: Prepared },
+  { deadlineMs, prepared, out }: { deadlineMs: number; prepared: Prepared; out: LeftOut },
 ) {
-  const { parts, bad } = prepared;
-  if (rowsOf(parts) === count(bad)) return undefined;
-  prepared.body ??= bodyOf(target, parts, bad);
+  const { parts } = prepared;
+  if (rowsOf(parts) === count(out.places)) return undefined;
+  prepared.body ??= bodyOf(target, parts, out.places);
   const warehouse = yield* Warehouse;
   const { projection, table, topic } = target;
   const insert: Insert = {
@@ -188,11 +236,19 @@ const insertOnce = Effect.fnUntraced(function* (
   );
 });
 
+/** A try of a batch whose records the engine refuses. */
+interface Refused {
+  readonly prepared: Prepared;
+  readonly out: LeftOut;
+  readonly refusal: WarehouseFailed;
+  readonly deadlineMs: number;
+}
+
 /** Asks the engine, half by half and without effect, which records it refuses although JavaScript does not. */
 const findByHalves = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  { prepared, refusal, deadlineMs }: { prepared: Prepared; refusal: WarehouseFailed; deadlineMs: number },
+  { prepared, out, refusal, deadlineMs }: Refused,
 ) {
   const { bad } = prepared;
   const found = count(bad);
@@ -202,7 +258,7 @@ const findByHalves = Effect.fnUntraced(function* (
         return yield* new LandingDelayed({ message: `bad records are being looked for: ${refusal.message}` });
       }
       const rest = parts.filter((part) => part.range.rows > 0);
-      const refused = yield* probe(target, { parts: rest, epoch: batch.intent.epoch, bad });
+      const refused = yield* probe(target, { parts: rest, epoch: batch.intent.epoch, out: out.places });
       if (refused === undefined) return;
       const halves = halve(rest);
       if (halves === undefined) {
@@ -225,19 +281,19 @@ const findByHalves = Effect.fnUntraced(function* (
 
 /** Delays the batch when the engine refuses even an insert without records: then it is not about records. */
 const blameless = Effect.fnUntraced(function* (target: Target, epoch: number) {
-  const refused = yield* probe(target, { parts: [], epoch, bad: new Map() });
+  const refused = yield* probe(target, { parts: [], epoch, out: new Map() });
   if (refused !== undefined) return yield* delayed(refused);
 });
 
 const probe = Effect.fnUntraced(function* (
   target: Target,
-  { parts, epoch, bad }: { parts: readonly Part[]; epoch: number; bad: BadRecords },
+  { parts, epoch, out }: { parts: readonly Part[]; epoch: number; out: Places },
 ) {
   const warehouse = yield* Warehouse;
   const { projection, topic } = target;
   const insert: Insert = {
     statement: projection.probe({ topic, epoch, salt: SALT }),
-    body: bodyOf(target, parts, bad),
+    body: bodyOf(target, parts, out),
     settings: { ...projection.settings, ...INSERT_SETTINGS, insert_deduplicate: 0 },
   };
   return yield* warehouse.insert(insert).pipe(
@@ -246,11 +302,11 @@ const probe = Effect.fnUntraced(function* (
   );
 });
 
-/** The body of all records but the bad ones. */
-function bodyOf({ projection }: Target, parts: readonly Part[], bad: BadRecords): readonly Uint8Array[] {
+/** The body of all records but those that are left out. */
+function bodyOf({ projection }: Target, parts: readonly Part[], out: Places): readonly Uint8Array[] {
   const writer = bodyWriter(projection, parts);
   for (const { range, slices } of parts) {
-    const left = bad.get(range.partition);
+    const left = out.get(range.partition);
     writer.partition(range.partition);
     for (const { records, start, end } of slices) {
       for (let index = start; index < end; index++) {
@@ -317,9 +373,9 @@ function rowsOf(parts: readonly Part[]): number {
   return parts.reduce((sum, { range }) => sum + range.rows, 0);
 }
 
-function count(bad: BadRecords): number {
+function count(places: Places): number {
   let sum = 0;
-  for (const records of bad.values()) sum += records.size;
+  for (const records of places.values()) sum += records.size;
   return sum;
 }
 

@@ -1,8 +1,9 @@
 /**
  * The ledger: what the warehouse itself remembers of finished batches.
  *
- *   landed batch ──▶ weir.batch (one marker each) ──view──▶ weir.position (furthest per partition)
+ *   landed batch ──▶ weir.batch (one marker each), weir.position (furthest per partition)
  *   bad record   ──▶ weir.quarantine
+ *   who may come again ──▶ weir.seen
  *
  * It lies beside the data, so it is lost or restored together with it; group
  * offsets in the log expire, this does not. Every write carries a token: a
@@ -13,6 +14,7 @@
 
 import type { WarehouseFailed } from "@weir/connectors";
 import { Context, type Effect } from "effect";
+import type { Identity, Sighting, Wanted } from "./duplicates.ts";
 import type { LastRecord, Range } from "./intent.ts";
 import type { LedgerPosition } from "./position.ts";
 
@@ -25,6 +27,15 @@ export interface Quarantined {
   readonly reason: string;
   /** The record's value; null for a tombstone. */
   readonly raw: Uint8Array | null;
+}
+
+/** A stored record that is remembered, in case it comes again; for so long after it was stored. */
+export interface Remembered extends Pick<Identity, "hash" | "fingerprint"> {
+  readonly partition: number;
+  readonly offset: number;
+  /** Its append time. */
+  readonly atMs: number;
+  readonly keptMs: number;
 }
 
 /** A finished batch. */
@@ -54,6 +65,16 @@ export class Ledger extends Context.Service<
     readonly positions: (statement: string) => Effect.Effect<readonly LedgerPosition[], WarehouseFailed>;
     /** Upper bound of the parts which batches finished since `sinceMs` may have added to the table's deduplication window. */
     readonly partsSince: (statement: string, sinceMs: number) => Effect.Effect<number, WarehouseFailed>;
+    /** Which identities were stored below the ranges of a batch, and when last, by fingerprint. */
+    readonly seen: (
+      of: { statement: string; epoch: number; ranges: readonly Range[] },
+      wanted: readonly Wanted[],
+    ) => Effect.Effect<readonly Sighting[], WarehouseFailed>;
+    /** Remembers the stored records of a batch; after its rows, before its marker. */
+    readonly remember: (
+      of: { statement: string; epoch: number; token: string },
+      rows: readonly Remembered[],
+    ) => Effect.Effect<void, WarehouseFailed>;
     /** Keeps the bad records of a batch; before its marker. */
     readonly quarantine: (
       of: { statement: string; topic: string; epoch: number; token: string },

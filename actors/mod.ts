@@ -15,6 +15,7 @@ export { CannotCheck, type CheckReport } from "./catalog/check.ts";
 export { type Kept, readsOf } from "./catalog/in_force.ts";
 export type { DefinitionFile } from "./catalog/read.ts";
 export { BuildFailed } from "./catalog/site.ts";
+export * from "./duplicates.ts";
 export * from "./intent.ts";
 export * from "./landing.ts";
 export * from "./ledger.ts";

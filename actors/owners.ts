@@ -188,7 +188,9 @@ export const drain = Effect.fnUntraced(function* (owners: Owners, name: string):
 /** Where batches of an applied source land. */
 function targetOf({ source, version, catalog }: AppliedSource, projection: Conform): Target {
   const statement = `${source.layer}.${source.name}`;
-  return { statement, topic: source.topic, table: stateTable(source, version), catalog, projection };
+  const { topic, dedupe, retention } = source;
+  const table = stateTable(source, version);
+  return { statement, topic, table, catalog, projection, dedupe, logAgeMsMax: retention.ageMsMax };
 }
 
 /** Drains all owners at once. */

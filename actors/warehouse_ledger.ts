@@ -1,5 +1,5 @@
 /**
- * The ledger in the warehouse: `weir.batch`, `weir.position`, `weir.quarantine`.
+ * The ledger in the warehouse: `weir.batch`, `weir.position`, `weir.quarantine`, `weir.seen`.
  *
  * Every insert carries a token made from the batch's own, so that repeats are
  * no-ops; `wait_end_of_query` makes the answer mean that the rows are there.
@@ -13,6 +13,7 @@ import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
 import type { LedgerPosition } from "./position.ts";
 import { NUMBERS } from "./read_settings.ts";
+import { readSeen, writeSeen } from "./seen.ts";
 
 /** Raw bytes kept of one quarantined event. */
 export const RAW_BYTES_MAX = 1 << 20;
@@ -148,6 +149,8 @@ export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effe
           ),
           ([{ batches }]) => batches * PARTS_PER_BATCH,
         ),
+      seen: (of, wanted) => readSeen(warehouse, of, wanted),
+      remember: (of, rows) => writeSeen(warehouse, of, rows),
       quarantine: ({ statement, topic, epoch, token }, rows) =>
         insertQuarantine(
           warehouse,

@@ -65,15 +65,32 @@ export interface Write {
   readonly topic: string;
   readonly partition: number;
   readonly records: RecordWriter;
+  /** Beside `once`: the index of each record in the request that brought it; its place in this write by default. */
+  readonly indexes?: readonly number[];
 }
 
-/** Makes an append happen once: kept in the append's own transaction for at least 24 hours. */
+/** For how long an append that happens once is known at least. */
+export const ONCE_MS: number = 24 * 3_600_000;
+
+/**
+ * Makes an append happen once, in one of two ways:
+ *
+ * - A log that keeps keys does it itself: the key is kept in the append's own transaction for at least ONCE_MS. A repeat
+ *   appends nothing and is answered with `repeated`.
+ * - Any other log appends the repeat too, as a whole, and is none the wiser. Every record carries key, fingerprint and
+ *   its index in a header (`once_header.ts`), and whoever lands the records drops those that came before, by their own
+ *   time within ONCE_MS. That holds if the repeat puts them into the same partitions. So an append that failed half
+ *   way is made whole by its repeat, and none of its records is stored twice.
+ */
 export interface Once {
   /** Unique per caller's scope, for example source and `Idempotency-Key`. */
   readonly key: string;
-  /** Hash of the content; the same key with another fingerprint is refused with KeyReused. */
+  /**
+   * Hash of the content. The same key with another fingerprint is refused with KeyReused, or, where the log keeps no
+   * keys, not taken for a repeat: a record whose key and index came before with another one is quarantined.
+   */
   readonly fingerprint: string;
-  /** What the first append answered, returned to every repeat; at most 1 MiB. */
+  /** What the first append answered, returned to every repeat by a log that keeps keys; at most 1 MiB. */
   readonly answer: string;
 }
 
@@ -85,7 +102,10 @@ export interface Appended {
   readonly count: number;
 }
 
-/** The answer to an append; `repeated` means that `once.key` was known and nothing was appended now. */
+/**
+ * The answer to an append; `repeated` means that `once.key` was known and nothing was appended now. A log that keeps no
+ * keys never says so.
+ */
 export interface AppendReceipt {
   readonly appended: readonly Appended[];
   readonly repeated: boolean;
@@ -177,7 +197,12 @@ export class Log extends Context.Service<
     /** Changes retention, and grows the number of partitions (it never shrinks). */
     readonly alterTopic: (topic: Topic) => Effect.Effect<TopicInfo, LogFailed>;
     readonly offsets: (topic: string) => Effect.Effect<readonly OffsetRange[], LogFailed>;
-    /** Appends all writes or none; answers when they are durable. */
+    /** Whether the log knows the keys of appends itself: see Once. */
+    readonly keepsKeys: boolean;
+    /**
+     * Appends all writes or none; answers when they are durable. Kafka knows no such append over several partitions:
+     * there, one that fails may have stored a part, which its repeat with the same `once` makes whole.
+     */
     readonly append: (writes: readonly Write[], once?: Once) => Effect.Effect<AppendReceipt, LogFailed | KeyReused>;
     readonly read: (at: ReadAt) => Effect.Effect<Records, LogFailed | OffsetGap>;
     readonly join: (

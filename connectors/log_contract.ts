@@ -1,7 +1,7 @@
 /**
  * The contract of the port `Log`: what every implementation must hold.
  *
- *   logContract("SQLite", () => sqliteLog({ dir: fresh }))      logContract("Kafka", ...)
+ *   logContract("SQLite", { make: () => sqliteLog({ dir: fresh }), keepsKeys: true })      logContract("Kafka", ...)
  *
  * Only what the port promises is asked: offsets may have gaps, a group may share its
  * partitions among members or give all to one. Every test makes topics of its
@@ -26,10 +26,19 @@ import {
   valuesOf,
 } from "./log_contract_fixture.ts";
 import { groupChecks } from "./log_contract_groups.ts";
+import { onceChecks } from "./log_contract_once.ts";
 import { headersOf, RecordWriter } from "./records.ts";
 
-/** Runs the suite over an implementation; each `make()` is a fresh storage, whose layer can be built again later. */
-export function logContract(name: string, make: () => Layer.Layer<Log, LogFailed>): void {
+/** A log under test. */
+export interface LogUnderTest {
+  /** Each time a fresh storage, whose layer can be built again later. */
+  readonly make: () => Layer.Layer<Log, LogFailed>;
+  /** Whether it knows the keys of appends itself. */
+  readonly keepsKeys: boolean;
+}
+
+/** Runs the suite over an implementation. */
+export function logContract(name: string, { make, keepsKeys }: LogUnderTest): void {
   describe(`Log contract: ${name}`, () => {
     let runtime: ManagedRuntime.ManagedRuntime<Log, LogFailed>;
     beforeAll(() => {
@@ -41,6 +50,7 @@ export function logContract(name: string, make: () => Layer.Layer<Log, LogFailed
     topicChecks(check);
     recordChecks(check);
     waitingChecks(check);
+    onceChecks(check, { keepsKeys });
     groupChecks(check);
     test("finds everything again after it was closed", () => reopens(make()));
   });

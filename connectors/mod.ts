@@ -17,6 +17,7 @@ export { checkDataDirectory, DATA_FORMAT, DataDirectoryRefused, stampDataDirecto
 export { type KafkaLogOptions, kafkaLog } from "./kafka_log/mod.ts";
 export * from "./log.ts";
 export * from "./murmur2.ts";
+export * from "./once_header.ts";
 export * from "./records.ts";
 export { sha256Of } from "./sha256.ts";
 export { type SqliteLogOptions, sqliteLog } from "./sqlite_log/mod.ts";

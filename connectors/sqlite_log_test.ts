@@ -12,7 +12,7 @@ import { freshDir, randomFrom, removeDirs, until, withLog } from "./sqlite_log_f
 
 afterAll(removeDirs);
 
-logContract("SQLite file", () => sqliteLog({ dir: freshDir() }));
+logContract("SQLite file", { make: () => sqliteLog({ dir: freshDir() }), keepsKeys: true });
 
 const seed = Number(process.env.WEIR_SEED ?? Math.floor(Math.random() * 1_000_000));
 const CHILD = join(import.meta.dir, "sqlite_log_child.ts");

@@ -97,6 +97,7 @@ describe("createWeirTables()", () => {
       ["TABLE", "weir.definition"],
       ["TABLE", "weir.backfill"],
       ["TABLE", "weir.batch"],
+      ["TABLE", "weir.seen"],
       ["TABLE", "weir.position"],
       ["TABLE", "weir.quarantine"],
       ["TABLE", "weir.quarantine_action"],
@@ -124,7 +125,7 @@ describe("every table", () => {
     const tables = [...createWeirTables(), createStateTable(SOURCE, 1)].filter((text) =>
       /ENGINE = \w*MergeTree/.test(text),
     );
-    expect(tables.length).toBe(8);
+    expect(tables.length).toBe(9);
     for (const table of tables)
       expect(table).toMatch(
         new RegExp(`SETTINGS .*non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW_PARTS}\\b`),

@@ -26,6 +26,7 @@ export { eventExample, eventSchema } from "./event_schema.ts";
 export { csvLine } from "./format/csv.ts";
 export { type Decoded, type Decoder, type Format, hasOps, jsonDecoder, type Op } from "./format/format.ts";
 export * from "./function.ts";
+export * from "./identity.ts";
 export { answerSchema, type JsonSchema, paramJsonSchema, paramValue } from "./json_schema.ts";
 export { type Judgement, type JudgeRules, judgeAst } from "./judge/judge.ts";
 export { KNOWN_FUNCTIONS } from "./judge/known_functions.ts";

@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { spanText } from "./definition/duration.ts";
 import { identifier, literal } from "./definition/tokens.ts";
 import type { Definition } from "./definitions.ts";
 import type { Column, Source } from "./source.ts";
@@ -90,15 +91,25 @@ export function planSource(
     source.partitionBy !== before.partitionBy ||
     (source.unknown === "keep") !== (before.unknown === "keep");
   if (moved) notes.push("changes event time, partitioning or unknown fields");
+  const onRepeats = dedupeNotes(before, source);
   if (notes.length === 0)
     return {
       kind: "describe",
       definition: source,
       version: applied.version,
-      notes: ["changes the description, topic settings, key or format"],
+      notes: onRepeats.length > 0 ? onRepeats : ["changes the description, topic settings, key or format"],
     };
+  notes.push(...onRepeats);
   const isDestructive = removed.length > 0 || (before.unknown === "keep" && source.unknown !== "keep");
   return { kind: "rebuild", definition: source, version: applied.version + 1, isDestructive, notes };
+}
+
+/** What changes for events that a producer sends again. */
+function dedupeNotes(before: Source, { dedupe, partitions }: Source): readonly string[] {
+  const isSame = before.dedupe?.by === dedupe?.by && before.dedupe?.withinMs === dedupe?.withinMs;
+  if (dedupe === undefined) return isSame ? [] : ["stores events that are sent again"];
+  if (!isSame) return [`drops events whose ${dedupe.by} was stored within ${spanText(dedupe.withinMs)} before them`];
+  return before.partitions < partitions ? ["moves keys to other partitions; what is stored is still known there"] : [];
 }
 
 /** The SELECT list that turns rows of the old table into rows of the new one, in the order of its columns. */

@@ -71,6 +71,30 @@ describe("planSource()", () => {
     });
   });
 
+  const hour = { by: "id", withinMs: 3_600_000 };
+  const drops = "drops events whose id was stored within 1 hour before them";
+  test.each<readonly [string, Partial<Source>, Partial<Source>, string]>([
+    ["repeats that are dropped", {}, { dedupe: hour }, drops],
+    ["another window", { dedupe: { ...hour, withinMs: 5_000 } }, { dedupe: hour }, drops],
+    ["another column", { dedupe: { ...hour, by: "n" } }, { dedupe: hour }, drops],
+    ["repeats that are stored again", { dedupe: hour }, { dedupe: undefined }, "stores events that are sent again"],
+    [
+      "more partitions",
+      { dedupe: hour },
+      { dedupe: hour, partitions: 8 },
+      "moves keys to other partitions; what is stored is still known there",
+    ],
+  ])("says what becomes of events that are sent again for %s", (_, before, after, note) => {
+    const applied = { ...APPLIED, source: { ...SOURCE, ...before } };
+    const change = planSource(applied, { source: { ...SOURCE, ...after }, text: "after" });
+    expect(change).toMatchObject({ kind: "describe", notes: [note] });
+    const wider = { ...SOURCE, ...after, columns: [ID, AT, column("n", "Int64")] };
+    expect(planSource(applied, { source: wider, text: "after" })).toMatchObject({
+      kind: "rebuild",
+      notes: ["changes n from Int32 to Int64; fails if a value does not fit", note],
+    });
+  });
+
   const moved = "changes event time, partitioning or unknown fields";
   test.each<readonly [string, Partial<Source>, boolean, readonly string[]]>([
     [

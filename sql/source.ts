@@ -27,6 +27,14 @@ export interface Column {
   readonly codec: string;
 }
 
+/** What makes two events of a source the same one, and for how long the first is remembered. */
+export interface Dedupe {
+  /** The column whose value an event keeps when its producer sends it again; it is the key, too. */
+  readonly by: string;
+  /** How much later than the stored one, by the log's own time, a repeat is still dropped. */
+  readonly withinMs: number;
+}
+
 /** A definition of kind `source`, checked. */
 export interface Source {
   readonly kind: "source";
@@ -44,6 +52,8 @@ export interface Source {
   /** How the records of the topic are written. */
   readonly format: Format;
   readonly drift: Drift;
+  /** How repeats of its producers are dropped; without it they are stored. */
+  readonly dedupe?: Dedupe | undefined;
   /** How long the log keeps it. */
   readonly retention: { readonly ageMsMax?: number; readonly bytesMax?: number };
   readonly partitionBy: "month" | "day";

@@ -55,6 +55,24 @@ ENGINE = MergeTree PARTITION BY toYYYYMM(landed_at) ORDER BY (statement, landed_
 TTL toDateTime(landed_at) + INTERVAL 30 DAY
 SETTINGS non_replicated_deduplication_window = {window}, ttl_only_drop_parts = 1;
 
+-- Who the stored records were, where their source or their request can send them again: written after the rows of a batch, before its
+-- marker. By day of the log's time, which look-ups ask for; 32 parts in an insert at most, whatever times a producer writes. Small
+-- granules, because a look-up asks for single identities: 1,000 of them among 5 million take some 50 ms.
+CREATE TABLE IF NOT EXISTS weir.seen
+(
+  statement LowCardinality(String) COMMENT 'target, for example ods.flight',
+  epoch UInt32,
+  partition UInt32,
+  identity FixedString(16) COMMENT 'half a SHA-256 of column, partition and value, or of Idempotency-Key, partition and index' CODEC(NONE),
+  fingerprint FixedString(16) COMMENT 'of the request that came with the Idempotency-Key, zeros for a value',
+  offset Int64 COMMENT '-1: stored before it had to be remembered',
+  at Int64 COMMENT 'the time of its record in the log, milliseconds since 1970',
+  forget_at DateTime COMMENT 'when the log can no longer hand out a record that it would make a duplicate'
+)
+ENGINE = MergeTree PARTITION BY positiveModulo(intDiv(at, 86400000), 32) ORDER BY (statement, identity, offset)
+TTL forget_at
+SETTINGS non_replicated_deduplication_window = {window}, index_granularity = 256, min_compress_block_size = 4096, max_compress_block_size = 4096;
+
 -- How far each partition has landed; never decreases, outlives the log's own offsets.
 CREATE TABLE IF NOT EXISTS weir.position
 (

@@ -13,7 +13,7 @@ import { temporaryFolder, until } from "./door_process.ts";
 const SALE = `/*---
 kind: source
 doc: What was sold.
-key: order_id
+dedupe: { by: order_id }
 event_time: sold_at
 ---*/
 CREATE TABLE ods.sale (order_id String, sold_at DateTime64(3, 'UTC'), price Decimal(12, 2), quantity UInt16, note Nullable(String))`;

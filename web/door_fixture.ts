@@ -112,6 +112,7 @@ function fakeLog(script: Script): Door["log"] {
     Effect.suspend(() => (script.logFails ? Effect.fail(script.logFails) : Effect.succeed(value)));
   const none = new LogFailed({ reason: "invalid", message: "not in this test", retriable: false });
   return {
+    keepsKeys: true,
     topics: answer([]),
     offsets: () =>
       answer([

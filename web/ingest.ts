@@ -6,7 +6,9 @@
  *
  * What must hold: an event is acknowledged only after the log is durable; one
  * bad element never takes the others with it; a repeated `Idempotency-Key`
- * stores nothing and answers as the first time.
+ * stores nothing and, if the log keeps keys, answers as the first time. If it
+ * does not, each record goes along with its index in the request and into the
+ * same partition as the first time, so that the repeat is dropped when it lands.
  *
  * @module
  */
@@ -66,8 +68,9 @@ export function ingest(door: Door): Hono<DoorEnv> {
     checkType(running, type);
     const bytes = await readBody(c.req.raw, INGEST_LIMITS);
     const nowMs = door.nowMs?.() ?? Date.now();
-    const sorted = sort(door, running, { bytes, spans: cut(bytes, type), nowMs });
-    return append(door, running, { sorted, bytes, key: c.req.header("idempotency-key"), wait: c.req.query("wait") });
+    const key = c.req.header("idempotency-key");
+    const sorted = sort(door, running, { bytes, spans: cut(bytes, type), nowMs, key });
+    return append(door, running, { sorted, bytes, key, wait: c.req.query("wait") });
   });
   return app;
 }
@@ -140,7 +143,7 @@ function cut(bytes: Uint8Array, type: string): EventSpans {
 function sort(
   door: Door,
   running: RunningSource,
-  { bytes, spans, nowMs }: { bytes: Uint8Array; spans: EventSpans; nowMs: number },
+  { bytes, spans, nowMs, key: once }: { bytes: Uint8Array; spans: EventSpans; nowMs: number; key: string | undefined },
 ): Sorted {
   const { conform, partitions, applied } = running;
   const scanner = conform.decoder === undefined ? conform.scanner : NO_SCANNER;
@@ -148,7 +151,8 @@ function sort(
   const writers: (RecordWriter | undefined)[] = new Array(partitions);
   const rejected: Rejected[] = [];
   const allUtf8 = isUtf8(bytes);
-  const keyless = Math.floor(Math.random() * partitions);
+  const keyless = once === undefined ? Math.floor(Math.random() * partitions) : placeOf(once, partitions);
+  const indexes: number[][] | undefined = once === undefined ? undefined : Array.from({ length: partitions }, () => []);
   let rejectedTotal = 0;
   let accepted = 0;
   const refuse = (index: number, column: string | undefined, reason: string) => {
@@ -170,6 +174,7 @@ function sort(
       const { keyStart, keyEnd } = scanner;
       const partition = keyStart < 0 ? keyless : partitionOf(bytes, { start: keyStart, end: keyEnd, partitions });
       writerOf(partition).addSlice(bytes, { keyStart, keyEnd, valueStart: start, valueEnd: end, timestampMs: nowMs });
+      indexes?.[partition].push(index);
       accepted += 1;
       continue;
     }
@@ -181,12 +186,19 @@ function sort(
     const key = verdict.key === undefined ? null : ENCODER.encode(verdict.key);
     const partition = key === null ? keyless : partitionOf(key, { start: 0, end: key.length, partitions });
     writerOf(partition).add({ key, value: bytes.subarray(start, end), timestampMs: nowMs });
+    indexes?.[partition].push(index);
     accepted += 1;
   }
   const writes = writers.flatMap((records, partition) =>
-    records === undefined ? [] : [{ topic, partition, records }],
+    records === undefined ? [] : [{ topic, partition, records, ...(indexes && { indexes: indexes[partition] }) }],
   );
   return { writes, accepted, rejected, rejectedTotal };
+}
+
+/** The partition of a request's events without a key: the same one for the same Idempotency-Key. */
+function placeOf(once: string, partitions: number): number {
+  const bytes = ENCODER.encode(once);
+  return partitionOf(bytes, { start: 0, end: bytes.length, partitions });
 }
 
 function judge({ conform }: RunningSource, { raw, nowMs }: { raw: Uint8Array; nowMs: number }) {

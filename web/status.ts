@@ -26,10 +26,10 @@ export type Status = Awaited<ReturnType<typeof statusOf>>;
 /** What the door knows of itself now. */
 export async function statusOf(door: Door) {
   const nowMs = Date.now();
-  const [reasons, tables, rates, quarantined, disk] = await Promise.all([
+  const [reasons, tables, landed, quarantined, disk] = await Promise.all([
     reasonsNotReady(door),
     rowsOf<TableRow>(door, TABLES),
-    rowsOf<RateRow>(door, RATES),
+    rowsOf<LandedRow>(door, LANDED),
     rowsOf<QuarantineRow>(door, QUARANTINED),
     rowsOf<DiskRow>(door, DISK),
   ]);
@@ -37,14 +37,15 @@ export async function statusOf(door: Door) {
     door.sources.all().map(async (running) => {
       const { source } = running.applied;
       const table = tables?.find(({ name }) => name === running.target.table);
-      const rate = rates?.find(({ statement }) => statement === running.target.statement);
+      const mine = landed?.find(({ statement }) => statement === running.target.statement);
       const bad = quarantined?.find((row) => row.source === source.name);
       return {
         source: source.name,
         topic: source.topic,
         rows: tables === undefined ? null : (table?.rows ?? 0),
-        events_per_second: rates === undefined ? null : (rate?.events ?? 0) / RATE_SECONDS,
+        events_per_second: landed === undefined ? null : (mine?.events ?? 0) / RATE_SECONDS,
         ...(await positionOf(door, running, nowMs)),
+        duplicates_last_hour: landed === undefined ? null : (mine?.duplicates ?? 0),
         quarantined_last_hour: quarantined === undefined ? null : (bad?.quarantined ?? 0),
         refused_last_hour: quarantined === undefined ? null : (bad?.refused ?? 0),
       };
@@ -74,9 +75,12 @@ interface TableRow {
   readonly bytes: number;
 }
 
-interface RateRow {
+interface LandedRow {
   readonly statement: string;
+  /** Of the last RATE_SECONDS. */
   readonly events: number;
+  /** Of the last hour. */
+  readonly duplicates: number;
 }
 
 interface QuarantineRow {
@@ -91,8 +95,9 @@ interface DiskRow {
 
 const TABLES = `SELECT concat(database, '.', table) AS name, sum(rows) AS rows, sum(bytes_on_disk) AS bytes
 FROM system.parts WHERE active AND database IN ('weir_state', 'weir', 'dim') GROUP BY name`;
-const RATES = `SELECT statement, sum(stored + duplicate + quarantined) AS events
-FROM weir.batch WHERE landed_at > now64(3) - INTERVAL ${RATE_SECONDS} SECOND GROUP BY statement`;
+const LANDED = `SELECT statement, sum(duplicate) AS duplicates,
+  sumIf(stored + duplicate + quarantined, landed_at > now64(3) - INTERVAL ${RATE_SECONDS} SECOND) AS events
+FROM weir.batch WHERE landed_at > now64(3) - INTERVAL 1 HOUR GROUP BY statement`;
 const QUARANTINED = `SELECT source, countIf(offset >= 0) AS quarantined, countIf(offset < 0) AS refused
 FROM weir.quarantine WHERE quarantined_at > now64(3) - INTERVAL 1 HOUR GROUP BY source`;
 const DISK = "SELECT min(free_space) AS free FROM system.disks";

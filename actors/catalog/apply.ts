@@ -219,8 +219,9 @@ function reshapedIn(
 const carryOutSource = Effect.fnUntraced(function* (site: Site, { change }: Planned, entry: Entry): Applying<void> {
   const source = change.definition;
   if (source.kind !== "source") return;
+  const before = held(site.kept, qualifiedName(source), "source")?.definition;
   const changing = Effect.andThen(
-    changeSource(site.owners, { source, entry }),
+    changeSource(site.owners, { source, entry }, before),
     Effect.sync(() => remember(site, source, entry)),
   );
   yield* atRest(site.owners, [source.name], changing);

@@ -4,6 +4,10 @@
  *   create, describe ──tryOut──▶ catalog row ──▶ owner started
  *   rebuild ──at the barrier──▶ next table, rows copied ──▶ catalog row, with those of the models above ──▶ owner started
  *
+ * Where repeats are dropped by another column from now on, or for the first time,
+ * the stored rows of the window are remembered first, at the same barrier: an event
+ * that was sent before the change and again after it is known.
+ *
  * The catalog row is the point of no return: killed before it, the next apply
  * begins anew; killed after it, the next start finishes the view.
  *
@@ -20,7 +24,9 @@ import {
   type DefinitionError,
   identifier,
   misfits,
+  mustRecall,
   readSource,
+  recallIdentities,
   type Source,
   stateTable,
 } from "@weir/sql";
@@ -39,15 +45,35 @@ export interface SourceChange {
 const tryOut = Effect.fnUntraced(function* (source: Source, version: number) {
   const warehouse = yield* Warehouse;
   yield* warehouse.command("admin", createStateTable(source, version));
-  yield* ensureTopic(source);
+  const topic = yield* ensureTopic(source);
   const projection = conform(source);
   const statement = projection.probe({ topic: source.topic, epoch: 1, salt: "tryout" });
   yield* warehouse.insert({ statement, body: [], settings: { ...projection.settings, async_insert: 0 } });
+  return topic;
 });
 
+/** Remembers the stored rows of the window, if they were not, or not in this way. What an earlier try remembered does no harm. */
+const recall = Effect.fnUntraced(function* (
+  { source, entry }: SourceChange,
+  { before, partitions }: { readonly before: Source | undefined; readonly partitions: number },
+): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
+  const { command } = yield* Warehouse;
+  const statement = recallIdentities({ source, version: entry.version, partitions });
+  if (statement !== undefined && mustRecall(before, source)) yield* command("admin", statement, COPY_SETTINGS);
+});
+
+/** One long insert of rows that are there already. */
+const COPY_SETTINGS = {
+  async_insert: 0,
+  insert_deduplicate: 0,
+  max_execution_time: 0,
+  max_partitions_per_insert_block: 0,
+} as const;
+
 /** Brings a source's definition into force while its table stays or is new; at rest if it has an owner. */
-export const changeSource = Effect.fnUntraced(function* (owners: Owners, change: SourceChange) {
-  yield* tryOut(change.source, change.entry.version);
+export const changeSource = Effect.fnUntraced(function* (owners: Owners, change: SourceChange, before?: Source) {
+  const { partitions } = yield* tryOut(change.source, change.entry.version);
+  yield* recall(change, { before, partitions });
   yield* enter([change.entry]);
   yield* startSource(owners, change);
 });
@@ -77,7 +103,7 @@ export const rebuildTable = Effect.fnUntraced(function* (
   const columns = copyColumns(before.source, source);
   const table = stateTable(source, entry.version);
   yield* warehouse.command("admin", `DROP TABLE IF EXISTS ${table} SYNC`);
-  yield* tryOut(source, entry.version);
+  const { partitions } = yield* tryOut(source, entry.version);
   const names = columns.map((column) => identifier(column.name)).join(", ");
   const expressions = columns.map((column) => column.expression).join(", ");
   const guards = copyGuards(before.source, source);
@@ -85,18 +111,14 @@ export const rebuildTable = Effect.fnUntraced(function* (
   const copied = warehouse.command(
     "admin",
     `INSERT INTO ${table} (${names}) SELECT ${expressions} FROM ${stateTable(before.source, before.version)}${where}`,
-    {
-      async_insert: 0,
-      insert_deduplicate: 0,
-      max_execution_time: 0,
-      max_partitions_per_insert_block: 0,
-    },
+    COPY_SETTINGS,
   );
   yield* Effect.catchIf(
     copied,
     ({ outcome }) => outcome === "refused",
     (failed) => Effect.andThen(blamed(change, before), Effect.fail(failed)),
   );
+  yield* recall(change, { before: before.source, partitions });
 });
 
 /** Fails with the first column whose stored values do not fit; succeeds if there is none that can be counted. */

@@ -6,15 +6,16 @@
  *
  * A record is in the log again exactly once, whatever dies in between:
  *
- * - Every append carries the row's id as its key. The log keeps the key in the append's own transaction for at
- *   least 24 hours, so until then a repeat, or somebody else's append at the same time, adds nothing and answers
- *   with the place of the first.
+ * - Every append carries the row's id as its key. A log that keeps keys has it in the append's own transaction for
+ *   at least 24 hours, so until then a repeat, or somebody else's append at the same time, adds nothing and answers
+ *   with the place of the first. In a log that keeps none a second record may follow; it says that it is the same one
+ *   and is dropped as a duplicate when it lands. The place that is told may then be that of the second.
  * - Before the append it is announced, with how far the log had come. Died before the announcement: nothing was
  *   done, the row waits. Died between announcement and `replayed`: the next replay appends again under the same key.
- * - An announcement that is older than half of the 24 hours is no longer answered by the key. Then the log is
- *   searched from the announced place on, by the header that each of these records carries: found, it only becomes
- *   `replayed`; not found, it is appended, again under the key. If the log no longer reaches back that far, nothing
- *   is appended and the answer says so: never guess.
+ * - An announcement that is older than half of the 24 hours is no longer answered by the key, and without keys none
+ *   ever is. Then the log is searched from the announced place on, by the header that each of these records carries:
+ *   found, it only becomes `replayed`; not found, it is appended, again under the key. If the log no longer reaches
+ *   back that far, nothing is appended and the answer says so: never guess.
  * - What a search or a read of the standing said counts for `ATTEMPT_MS_MAX`, far less than a key is kept: an
  *   attempt that was suspended for longer gives up before it appends.
  * - `replayed` and `dropped` outlive the row; a row that has either is not appended. A drop and a replay of one
@@ -22,7 +23,7 @@
  *   the log was searched for it.
  *
  * A replayed record is a new record of the log, with the time of now: it is counted as accepted and, when it lands,
- * as stored. The row that it came from stays counted as quarantined, under its own offset.
+ * as stored, or as a duplicate if its source drops repeats and its event was stored meanwhile. The row that it came from stays counted as quarantined, under its own offset.
  *
  * @module
  */
@@ -120,7 +121,10 @@ const replay = Effect.fn("quarantine.replay")(function* (
     return judged({ head, standing, source, raw: raws.get(head.id) ?? new Uint8Array(0), nowMs: startedMs });
   });
   const topics = yield* log.topics;
-  const searched = yield* search(log, { topics, wanted: rows.flatMap((row) => unsure(row, startedMs)) });
+  const searched = yield* search(log, {
+    topics,
+    wanted: rows.flatMap((row) => unsure(row, { nowMs: startedMs, keepsKeys: log.keepsKeys })),
+  });
   const outcomes = new Map<string, RowOutcome>();
   const goods: Good[] = [];
   for (const row of rows) {
@@ -156,11 +160,11 @@ const replay = Effect.fn("quarantine.replay")(function* (
 const UNCLEAR =
   "an earlier replay was cut off, and the log no longer reaches back to where its record would lie; look for it in the table, then drop this row or send the event again";
 
-/** A row of which only the log can say if an earlier replay got into it: too long ago for its key, or not to be appended now. */
-function unsure(row: Good | Known, nowMs: number): Wanted[] {
+/** A row of which only the log can say if an earlier replay got into it: no key says so any more, or it is not to be appended now. */
+function unsure(row: Good | Known, now: { readonly nowMs: number; readonly keepsKeys: boolean }): Wanted[] {
   const { head, topic, standing } = row;
   if (standing.kind !== "announced") return [];
-  const isSure = row.kind === "good" && stepOf(standing, nowMs) === "append";
+  const isSure = row.kind === "good" && stepOf(standing, now) === "append";
   return isSure ? [] : [{ head, topic, from: standing.from }];
 }
 

@@ -3,8 +3,8 @@
  *
  *   ids, each with the places from which on it may lie ──read on to the end──▶ found · unclear (the log does not reach back)
  *
- * Only where an announcement is too old for the log's own keys, so it may take as
- * long as reading that part of the log takes.
+ * Only where an announcement is too old for the log's own keys, or the log keeps
+ * none, so it may take as long as reading that part of the log takes.
  *
  * @module
  */

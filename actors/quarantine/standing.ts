@@ -4,12 +4,15 @@
  *   waiting ──announced──▶ announced ──append──▶ replayed
  *      └──drop──▶ dropped ◀──drop──┘       (only if the log does not have it)
  *
- * Pure. The log knows the key of a replayed record for a day at least. An
- * announcement that is older than half of that proves nothing any more: then the
- * log itself is searched before anything is appended.
+ * Pure. A log that keeps keys knows that of a replayed record for a day at least.
+ * An announcement that is older than half of that proves nothing any more, and
+ * none does where the log keeps no keys: then the log itself is searched before
+ * anything is appended.
  *
  * @module
  */
+
+import { ONCE_MS } from "@weir/connectors";
 
 /** One row of `weir.quarantine_action`. */
 export interface QuarantineAction {
@@ -45,8 +48,8 @@ export type Standing =
 /** What a replay does with a row that the source takes now. */
 export type ReplayStep = "append" | "search" | "already" | "dropped";
 
-/** An announcement proves for so long that the log still knows the key: half of the 24 hours for which it keeps it. */
-export const ANNOUNCED_MS_MAX = 12 * 3_600_000;
+/** An announcement proves for so long that a log that keeps keys still knows it: half of the time for which it keeps it. */
+export const ANNOUNCED_MS_MAX: number = ONCE_MS / 2;
 
 /** Where a row stands. What is in the log is in the log, whatever else was written; otherwise the last word counts. */
 export function standingOf(actions: readonly QuarantineAction[]): Standing {
@@ -69,13 +72,18 @@ export function standingOf(actions: readonly QuarantineAction[]): Standing {
 }
 
 /** What a replay does next with a row that the source takes now. */
-export function stepOf(standing: Standing, nowMs: number): ReplayStep {
+export function stepOf(
+  standing: Standing,
+  { nowMs, keepsKeys }: { readonly nowMs: number; readonly keepsKeys: boolean },
+): ReplayStep {
   switch (standing.kind) {
     case "waiting":
       return "append";
     case "announced":
       // A clock that went back proves nothing either.
-      return nowMs >= standing.sinceMs && nowMs - standing.sinceMs < ANNOUNCED_MS_MAX ? "append" : "search";
+      return keepsKeys && nowMs >= standing.sinceMs && nowMs - standing.sinceMs < ANNOUNCED_MS_MAX
+        ? "append"
+        : "search";
     case "replayed":
       return "already";
     case "dropped":

@@ -58,6 +58,11 @@ describe("stepOf()", () => {
     ["leaves what was replayed", standingOf([did("replayed")]), AT_MS, "already"],
     ["leaves what was dropped", standingOf([did("dropped")]), AT_MS, "dropped"],
   ] as const)("%s", (_, standing, nowMs, expected) => {
-    expect(stepOf(standing, nowMs)).toBe(expected);
+    expect(stepOf(standing, { nowMs, keepsKeys: true })).toBe(expected);
+  });
+
+  test("searches for whatever was announced where the log keeps no keys", () => {
+    expect(stepOf(announced, { nowMs: AT_MS + 1, keepsKeys: false })).toBe("search");
+    expect(stepOf(standingOf([]), { nowMs: AT_MS, keepsKeys: false })).toBe("append");
   });
 });

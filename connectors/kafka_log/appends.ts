@@ -8,13 +8,15 @@
  * its next records would carry the same sequence numbers: Kafka would take them for repeats and drop them. So a failed
  * producer is never used again. Kafka has no append over several partitions that is whole or not at all outside of
  * transactions: what can be known before (topics, partitions, sizes) is checked before anything is sent, but an append
- * that fails on its way may have stored a part of its records, and a repeat stores them again.
+ * that fails on its way may have stored a part of its records, and a repeat stores them again. With `once` each record
+ * says in a header which one it is, so whoever lands them drops those that came before.
  *
  * @module
  */
 import { type Kafka, type Message, Partitioners, type Producer, type TopicMessages } from "kafkajs";
-import type { Appended, AppendReceipt, LogFailed, Write } from "../log.ts";
-import { headersOf, openRecords, type RecordWriter } from "../records.ts";
+import type { Appended, AppendReceipt, LogFailed, Once, Write } from "../log.ts";
+import { ONCE_HEADER, ONCE_HEADER_BYTES, onceMarker } from "../once_header.ts";
+import { headersOf, openRecords } from "../records.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
 import { failureOf, invalid, unavailable } from "./failures.ts";
 
@@ -37,6 +39,7 @@ type Done = (failure: LogFailed | undefined, receipt: AppendReceipt | undefined)
 /** An append that waits; `cancelled` drops it unless it is on its way already. */
 export interface QueuedAppend {
   readonly writes: readonly Write[];
+  readonly once: Once | undefined;
   readonly bytes: number;
   readonly done: Done;
   cancelled: boolean;
@@ -57,9 +60,10 @@ export class Appends {
   }
 
   /** Queues an append. */
-  append(writes: readonly Write[], done: Done): QueuedAppend {
-    const bytes = writes.reduce((sum, { records }) => sum + records.length, APPEND_BYTES);
-    const append: QueuedAppend = { writes, bytes, done, cancelled: false };
+  append(writes: readonly Write[], once: Once | undefined, done: Done): QueuedAppend {
+    const more = once === undefined ? 0 : ONCE_HEADER_BYTES;
+    const bytes = writes.reduce((sum, { records }) => sum + records.length + more * records.count, APPEND_BYTES);
+    const append: QueuedAppend = { writes, once, bytes, done, cancelled: false };
     const refused = this.#refusal(bytes);
     if (refused !== undefined) {
       done(refused, undefined);
@@ -237,11 +241,12 @@ const fits = (batch: Size, more: Size) =>
 function roundsOf(placed: readonly Placed[]): readonly (readonly Batch[])[] {
   const rounds: Map<string, Batch>[] = [];
   const lastOf = new Map<string, number>();
-  for (const { places } of placed) {
+  for (const { append, places } of placed) {
+    const once = append.once && onceMarker(append.once);
     for (const place of places) {
-      const { topic, partition, records } = place.write;
+      const { topic, partition } = place.write;
       const key = `${topic}\n${partition}`;
-      for (const { messages, bytes } of chunksOf(records, partition)) {
+      for (const { messages, bytes } of chunksOf(place.write, once)) {
         let round = lastOf.get(key) ?? 0;
         const last = rounds[round]?.get(key);
         if (last !== undefined && !fits(last, { bytes, count: messages.length })) round += 1;
@@ -258,8 +263,11 @@ function roundsOf(placed: readonly Placed[]): readonly (readonly Batch[])[] {
   return rounds.map((round) => [...round.values()]);
 }
 
-/** A write's records as messages, in pieces that fit a batch. */
-function* chunksOf(records: RecordWriter, partition: number): Generator<{ messages: Message[]; bytes: number }> {
+/** A write's records as messages, in pieces that fit a batch; `once` names each of them. */
+function* chunksOf(
+  { partition, records, indexes }: Write,
+  once: ((index: number) => string) | undefined,
+): Generator<{ messages: Message[]; bytes: number }> {
   const run = { firstOffset: 0, count: records.count, start: 0, end: records.length };
   const open = openRecords({ topic: "", partition, next: records.count }, records.packed(), [run]);
   const sliceOf = (start: number, end: number) =>
@@ -269,7 +277,8 @@ function* chunksOf(records: RecordWriter, partition: number): Generator<{ messag
   for (let i = 0; i < open.count; i++) {
     const [keyStart, valueStart, valueEnd] = [open.keyStarts[i]!, open.valueStarts[i]!, open.valueEnds[i]!];
     const keyEnd = open.keyEnds[i]!;
-    const size = valueEnd - (keyStart < 0 ? keyEnd : keyStart) + RECORD_BYTES;
+    const size =
+      valueEnd - (keyStart < 0 ? keyEnd : keyStart) + RECORD_BYTES + (once === undefined ? 0 : ONCE_HEADER_BYTES);
     if (messages.length > 0 && !fits({ bytes, count: messages.length }, { bytes: size, count: 1 })) {
       yield { messages, bytes };
       [messages, bytes] = [[], 0];
@@ -278,7 +287,7 @@ function* chunksOf(records: RecordWriter, partition: number): Generator<{ messag
       partition,
       key: keyStart < 0 ? null : sliceOf(keyStart, keyEnd),
       value: valueStart < 0 ? null : sliceOf(valueStart, valueEnd),
-      headers: { ...headersOf(open, i) },
+      headers: { ...headersOf(open, i), ...(once && { [ONCE_HEADER]: once(indexes?.[i] ?? i) }) },
       timestamp: String(open.timestamps[i]),
     });
     bytes += size;

@@ -97,6 +97,7 @@ function serviceOf({ topics, appends, reads, groups }: KafkaLogParts): Log["Serv
     deleteTopic: (name) => attempt("delete a topic", () => topics.delete(name), name),
     topics: attempt("list the topics", () => topics.list()),
     offsets: (topic) => attempt("read offsets", () => topics.offsets(topic), topic),
+    keepsKeys: false,
     append: (writes, once) => append(appends, writes, once),
     read: (at) => read(reads, at),
     join: (group, topic, { exclusive = false } = {}) => joinGroup(groups, { group, topic, exclusive }),
@@ -113,11 +114,7 @@ function serviceOf({ topics, appends, reads, groups }: KafkaLogParts): Log["Serv
 
 function append(appends: Appends, writes: readonly Write[], once: Once | undefined) {
   return Effect.callback<AppendReceipt, LogFailed>((resume) => {
-    if (once !== undefined) {
-      const hint = "Leave the Idempotency-Key out; a source's `dedupe` drops what comes twice.";
-      return resume(Effect.fail(invalid(`Cannot append once: a log on Kafka keeps no idempotency keys. ${hint}`)));
-    }
-    const queued = appends.append(writes, (failure, receipt) => {
+    const queued = appends.append(writes, once, (failure, receipt) => {
       resume(failure === undefined ? Effect.succeed(receipt!) : Effect.fail(failure));
     });
     return Effect.sync(() => {

@@ -136,6 +136,7 @@ export function serviceOf(parts: SqliteLogParts): Log["Service"] {
     deleteTopic: (name) => changed(parts, "deleteTopic", { name, partitions: 0, retention: {} }),
     topics: Effect.sync(() => catalog.topics),
     offsets: (topic) => Effect.suspend(() => orFail(catalog.offsets(topic))),
+    keepsKeys: true,
     append: (writes, once) => append(appends, writes, once),
     read: (at) => read(reads, at),
     join: (group, topic, { exclusive = false } = {}) => joinGroup(parts, { group, topic, exclusive }),

@@ -35,6 +35,14 @@ export const duration = measured({
   examples: ["10 s", "5 minutes", "7 days"],
 });
 
+/** A span of time as people write it, in the largest unit of which it is a whole number: `1 hour`, `90 min`. */
+export function spanText(ms: number): string {
+  const units = Object.entries({ day: 86_400_000, hour: 3_600_000, min: 60_000, s: 1_000, ms: 1 });
+  const [unit, size] = units.find(([, size]) => ms % size === 0) ?? ["ms", 1];
+  const count = ms / size;
+  return `${count} ${unit}${count !== 1 && (unit === "day" || unit === "hour") ? "s" : ""}`;
+}
+
 /** A size, in bytes. */
 export const size = measured({ units: UNITS_BYTES, what: "a size", examples: ["500 MiB", "2 GiB"] });
 

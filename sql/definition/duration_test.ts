@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { duration, size } from "./duration.ts";
+import { duration, size, spanText } from "./duration.ts";
 
 describe("duration", () => {
   test.each([
@@ -49,5 +49,19 @@ describe("size", () => {
   test.each(["", "12", "12 s", "GiB", "-1 B"])("does not read %p", (text) => {
     const { error } = size.safeParse(text);
     expect(error?.issues[0].message).toBe("Write a size, for example 500 MiB, 2 GiB");
+  });
+});
+
+describe("spanText()", () => {
+  test.each([
+    [86_400_000, "1 day"],
+    [7 * 86_400_000, "7 days"],
+    [3_600_000, "1 hour"],
+    [90 * 60_000, "90 min"],
+    [1_500, "1500 ms"],
+    [1_000, "1 s"],
+  ])("writes %d as it reads it", (ms, text) => {
+    expect(spanText(ms)).toBe(text);
+    expect(duration.parse(text)).toBe(ms);
   });
 });

@@ -12,6 +12,7 @@
 import { z } from "zod";
 import type { Column, Source } from "../source.ts";
 import { readColumnList, type WrittenTable } from "./column_list.ts";
+import { dedupeOption, dedupeProblem } from "./dedupe_option.ts";
 import { duration, size } from "./duration.ts";
 import { DefinitionError, lineAndColumn } from "./error.ts";
 import { type CutFile, cutFile, placeOf, readFrontMatter } from "./front_matter.ts";
@@ -39,6 +40,7 @@ export const sourceOptions = z.strictObject({
     .enum(["quarantine", "stop"])
     .default("quarantine")
     .describe("A record that does not fit: keep it in the quarantine, or stop its partition in front of it."),
+  dedupe: dedupeOption.optional(),
   retention: z
     .strictObject({
       age: duration.prefault("7 days").describe("The oldest events go after this time."),
@@ -148,6 +150,8 @@ export function finishSource(
     allowed: /^(?!.*(Float|Array|Map|Tuple|JSON|Nullable))/,
     wanted: "a column that is neither Float, Nullable nor composite",
   });
+  const problem = dedupeProblem(options, columns);
+  if (problem !== undefined) throw new DefinitionError(placeOf(draft.cut, ["dedupe", "by"]), ...problem);
   checkRole(draft, columns, {
     role: "event_time",
     allowed: TIME_TYPE,
@@ -160,11 +164,12 @@ export function finishSource(
     doc: options.doc,
     topic: options.topic ?? table.name,
     partitions: options.partitions,
-    key: options.key,
+    key: options.key ?? options.dedupe?.by,
     eventTime: options.event_time,
     unknown: options.unknown,
     format: readFormat(options.format, { cut: draft.cut, columns, unknown: options.unknown }),
     drift: options.drift,
+    dedupe: options.dedupe && { by: options.dedupe.by, withinMs: options.dedupe.within },
     retention: { ageMsMax: options.retention.age, bytesMax: options.retention.size },
     partitionBy: options.partition_by,
     columns,

@@ -163,7 +163,7 @@ describe("readSource() and finishSource()", () => {
       "an option that is unknown",
       { options: "keys: id" },
       "ods/flight.sql",
-      "4:1 Cannot use 'keys' here: there is no such option. → Use one of: kind, doc, topic, partitions, key, event_time, unknown, format, drift, retention, partition_by.",
+      "4:1 Cannot use 'keys' here: there is no such option. → Use one of: kind, doc, topic, partitions, key, event_time, unknown, format, drift, dedupe, retention, partition_by.",
     ],
     [
       "a topic's name",
@@ -255,6 +255,70 @@ describe("readSource() and finishSource()", () => {
   ])("take %s: %s", (role, type) => {
     const source = sourceOf({ options: `${role}: x`, table: TABLE(type) });
     expect(role === "key" ? source.key : source.eventTime).toBe("x");
+  });
+
+  const DEDUPE_TYPE = "Name a String, integer, UUID, Decimal or Enum column that is not Nullable.";
+  test.each<readonly [string, Written, string]>([
+    [
+      "by a column that is not there",
+      { options: "dedupe: { by: gone }" },
+      "4:11 Cannot use 'gone' as dedupe.by: there is no such column. → Name one of: id, at, n.",
+    ],
+    [
+      "by another column than the key",
+      { options: "key: n\ndedupe:\n  within: 1 hour\n  by: id" },
+      "7:3 Cannot use 'id' as dedupe.by: the key is 'n', so its repeats may lie in any partition. → Write `key: id`, or leave `key` out: it is then the same column.",
+    ],
+    [
+      "by a time, which can be written in many ways",
+      { options: "dedupe: { by: at }" },
+      `4:11 Cannot use 'at' as dedupe.by: its type is DateTime64(3, 'UTC'). → ${DEDUPE_TYPE}`,
+    ],
+    [
+      "by a Nullable column",
+      { options: "dedupe: { by: x }", table: TABLE("LowCardinality(Nullable(String))") },
+      `4:11 Cannot use 'x' as dedupe.by: its type is LowCardinality(Nullable(String)). → ${DEDUPE_TYPE}`,
+    ],
+    [
+      "within what is too long",
+      { options: "dedupe: { by: id, within: 8 days }" },
+      "4:19 Cannot use 'dedupe.within': '8 days' is not allowed. → Write a span from 1 s to 7 days.",
+    ],
+    [
+      "within what is too short",
+      { options: "dedupe: { by: id, within: 999 ms }" },
+      "4:19 Cannot use 'dedupe.within': '999 ms' is not allowed. → Write a span from 1 s to 7 days.",
+    ],
+    [
+      "without a column",
+      { options: "dedupe: { within: 1 hour }" },
+      "4:9 Cannot read the front matter: 'dedupe.by' is missing. → Add `dedupe.by`. The column that is the same when a producer sends an event again; it becomes the key.",
+    ],
+  ])("refuse dedupe %s", (_, written, expected) => {
+    expect(wrong(() => sourceOf(written))).toBe(expected);
+  });
+
+  test("take dedupe, whose column is the key, for a day by default", () => {
+    const day = { by: "id", withinMs: 86_400_000 };
+    expect(sourceOf({ options: "dedupe: { by: id }" })).toMatchObject({ key: "id", dedupe: day });
+    expect(sourceOf({ options: "key: id\ndedupe: { by: id, within: 1 s }" }).dedupe).toEqual({
+      ...day,
+      withinMs: 1_000,
+    });
+    expect(sourceOf({}).dedupe).toBeUndefined();
+  });
+
+  test.each([
+    "String",
+    "LowCardinality(String)",
+    "FixedString(8)",
+    "UInt64",
+    "Int128",
+    "UUID",
+    "Decimal(9, 2)",
+    "Enum8('a' = 1)",
+  ])("take dedupe by %s", (type) => {
+    expect(sourceOf({ options: "dedupe: { by: x }", table: TABLE(type) }).key).toBe("x");
   });
 
   test("find the place of a key that is written in YAML's other ways", () => {

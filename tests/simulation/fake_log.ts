@@ -104,6 +104,7 @@ export class FakeLog {
       deleteTopic: () => refused,
       alterTopic: () => refused,
       topics: refused,
+      keepsKeys: true,
       append: () => refused,
       offsets: () =>
         ofTopic(() =>

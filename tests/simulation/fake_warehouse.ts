@@ -19,6 +19,7 @@ import {
   type Marker,
   type Projection,
   type Quarantined,
+  type Remembered,
 } from "@weir/actors";
 import { type Insert, type Warehouse, WarehouseFailed } from "@weir/connectors";
 import { Duration, Effect } from "effect";
@@ -76,6 +77,7 @@ export class FakeWarehouse {
   readonly #landedMs: number[] = [];
   #tokens: string[] = [];
   #quarantineTokens = new Set<string>();
+  readonly #seen: (Remembered & { epoch: number })[] = [];
 
   constructor(world: World, options: { windowParts: number; lossy: number }) {
     this.world = world;
@@ -158,6 +160,17 @@ export class FakeWarehouse {
             this.markers.set(marker.token, marker);
           }),
         ),
+      seen: ({ epoch, ranges }, wanted) =>
+        call(() => {
+          const sinceMs = new Map(wanted.map((one) => [one.hash, one.sinceMs]));
+          return this.#seen.filter(
+            (row) =>
+              row.epoch === epoch &&
+              row.atMs > (sinceMs.get(row.hash) ?? Number.POSITIVE_INFINITY) &&
+              ranges.some(({ partition, from }) => row.partition === partition && row.offset < from),
+          );
+        }),
+      remember: ({ epoch }, rows) => call(() => void this.#seen.push(...rows.map((row) => ({ ...row, epoch })))),
       quarantine: (of, rows) =>
         call(() => {
           if (this.#quarantineTokens.has(of.token)) return;

@@ -159,14 +159,14 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "10 a bad record never stops its partition",
     file: "actors/landing.ts",
-    find: "yield* findByHalves(target, batch, { prepared, refusal, deadlineMs });",
+    find: "yield* findByHalves(target, batch, { prepared, out, refusal, deadlineMs });",
     replace: "return yield* delayed(refusal);",
   },
   {
     rule: "10 a bad record is never silent",
     file: "actors/landing.ts",
-    find: "const rows = [...prepared.bad.values()].flatMap((records) => [...records.values()]);",
-    replace: "const rows: Quarantined[] = [];",
+    find: "const { places, duplicate, quarantined: rows } = out;",
+    replace: "const { places, duplicate } = out;\n  const rows: Quarantined[] = [];",
   },
   {
     rule: "11 a bad model never stops its source",

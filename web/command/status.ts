@@ -77,7 +77,15 @@ export function statusText(status: Status, { url, width }: Look): string {
 }
 
 function sourceRow(source: Status["sources"][number]) {
-  const { rows, events_per_second, lag_records, lag_seconds, quarantined_last_hour, refused_last_hour } = source;
+  const {
+    rows,
+    events_per_second,
+    lag_records,
+    lag_seconds,
+    duplicates_last_hour,
+    quarantined_last_hour,
+    refused_last_hour,
+  } = source;
   return {
     source: source.source,
     topic: source.topic,
@@ -86,6 +94,7 @@ function sourceRow(source: Status["sources"][number]) {
     lag: count(lag_records),
     behind: lag_seconds === null ? "?" : `${lag_seconds.toFixed(1)} s`,
     intents: count(source.open_intents),
+    "duplicates/h": count(duplicates_last_hour),
     "quarantined/h": count(quarantined_last_hour),
     "refused/h": count(refused_last_hour),
   };

@@ -19,7 +19,7 @@ const PARAMETERS: readonly Parameter[] = [
   {
     ...{ name: "Idempotency-Key", in: "header" },
     description:
-      "Any name of this request, for example a UUID: sent again with the same body it is stored once and answered as the first time.",
+      "Any name of this request, for example a UUID: sent again with the same body within a day it is stored once. The embedded log also answers it as the first time; on Kafka the answer counts it as accepted, and it is dropped when it lands.",
     schema: { type: "string", pattern: "^[\\x21-\\x7e]{1,200}$" },
   },
 ];
@@ -83,7 +83,10 @@ function ingested(source: Source, nowMs: number): Operation {
 
 const counted: Readonly<Record<string, JsonSchema>> = {
   accepted: { type: "integer" },
-  duplicates: { type: "integer", description: "Accepted before, with the same Idempotency-Key." },
+  duplicates: {
+    type: "integer",
+    description: "Accepted before, with the same Idempotency-Key; always 0 on Kafka, where repeats are dropped later.",
+  },
   rejected: listOf(
     objectOf({
       index: { type: "integer", description: "Which event of the request, counted from 0." },

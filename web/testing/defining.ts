@@ -70,7 +70,7 @@ function filesOf(
 const MERGE_TREES = `SELECT name FROM system.tables
 WHERE database = 'weir_state' AND match(name, '^(ods|dwf|dws|dwa)__') AND engine LIKE '%MergeTree'`;
 
-/** Removes all rows of sources and models, and the quarantine's. Definitions and dimensions stay. */
+/** Removes all rows of sources and models, and the quarantine's; no event is known any more. Definitions and dimensions stay. */
 export async function clear(platform: Platform): Promise<void> {
   const { run, warehouse } = platform.door;
   const done = <A, E>(exit: Exit.Exit<A, E>): A => {
@@ -79,7 +79,7 @@ export async function clear(platform: Platform): Promise<void> {
   };
   await untilRefusalsAreKept(platform);
   const tables = done(await run(warehouse.rows<{ name: string }>("admin", MERGE_TREES)));
-  const names = ["weir.quarantine", ...tables.map(({ name }) => `weir_state.${name}`)];
+  const names = ["weir.quarantine", "weir.seen", ...tables.map(({ name }) => `weir_state.${name}`)];
   await Promise.all(names.map(async (name) => done(await run(warehouse.command("admin", `TRUNCATE TABLE ${name}`)))));
   platform.forget();
 }
