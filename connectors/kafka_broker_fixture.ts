@@ -76,17 +76,14 @@ export interface TestBroker {
 export interface BrokerOptions {
   /** Port of the loopback under which clients are told to reach it, for example a proxy's; its own by default. */
   readonly advertisedPort?: number;
-  /** Where it listens; a free one by default. */
-  readonly port?: number;
 }
 
 /** Starts a broker with nothing in it. */
 export async function startBroker(jars: string, options: BrokerOptions = {}): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), "weir-kafka-"));
-  const [free, controllerPort] = freePorts(2);
-  const port = options.port ?? free!;
+  const [port, controllerPort] = freePorts(2) as [number, number];
   const properties = join(folder, "server.properties");
-  const ports = { port, controllerPort: controllerPort!, advertisedPort: options.advertisedPort ?? port };
+  const ports = { port, controllerPort, advertisedPort: options.advertisedPort ?? port };
   writeFileSync(properties, propertiesOf({ folder, ...ports }));
   const java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", `${jars}/*`];
   const format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties];

@@ -20,6 +20,8 @@ const SLOW_MS = 50;
 /** A running proxy. */
 export class Proxy {
   readonly port: number;
+  /** Port of the loopback that connections are passed on to; need not listen yet. */
+  target = 0;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #passage: Passage = "open";
@@ -29,14 +31,14 @@ export class Proxy {
     this.port = (server.address() as { port: number }).port;
   }
 
-  /** Listens on a free port, and passes connections on to `target`, which need not listen yet. */
-  static async open(target: number): Promise<Proxy> {
+  /** Listens on a free port. */
+  static async open(): Promise<Proxy> {
     const accept = { connection: (_: Socket) => {} };
     const server = createServer((client) => accept.connection(client));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const proxy = new Proxy(server);
     accept.connection = (client) => {
-      const upstream = connect(target, "127.0.0.1");
+      const upstream = connect(proxy.target, "127.0.0.1");
       proxy.#carry(client, upstream);
       proxy.#carry(upstream, client);
     };

@@ -13,7 +13,8 @@ let proxy: Proxy;
 beforeAll(async () => {
   echo = createServer((socket) => socket.pipe(socket).on("error", () => socket.destroy()));
   await new Promise<void>((resolve) => echo.listen(0, "127.0.0.1", resolve));
-  proxy = await Proxy.open((echo.address() as { port: number }).port);
+  proxy = await Proxy.open();
+  proxy.target = (echo.address() as { port: number }).port;
 });
 afterAll(async () => {
   await proxy.stop();
