@@ -14,7 +14,7 @@ import { startBroker, type TestBroker } from "@weir/connectors/testing";
 import { type DoorProcess, startProcess, until } from "../door_process.ts";
 import { type Engine, openEngine } from "../engine.ts";
 import { Producer, SOURCE } from "./producer.ts";
-import { Proxy } from "./proxy.ts";
+import { TcpProxy } from "./proxy.ts";
 
 const BATCH = 50;
 /** Ids of one fault's events; the next one's begin behind them. */
@@ -38,8 +38,8 @@ export interface Fault {
 export class Stage {
   readonly broker: TestBroker;
   readonly engine: Engine;
-  readonly toBroker: Proxy;
-  readonly toEngine: Proxy;
+  readonly toBroker: TcpProxy;
+  readonly toEngine: TcpProxy;
   readonly workers: DoorProcess[] = [];
   gateway!: DoorProcess;
   readonly #folder: string;
@@ -56,7 +56,7 @@ export class Stage {
   }
 
   static async open(jars: string, folder: string): Promise<Stage> {
-    const [toBroker, toEngine] = await Promise.all([Proxy.open(), Proxy.open()]);
+    const [toBroker, toEngine] = await Promise.all([TcpProxy.open(), TcpProxy.open()]);
     const [broker, engine] = await Promise.all([
       startBroker(jars, { advertisedPort: toBroker.port }),
       openEngine(join(folder, "engine")),

@@ -94,22 +94,30 @@ describe.skipIf(jars === undefined)(`on Kafka (WEIR_SEED=${SEED})`, () => {
     ["broker", () => stage.toBroker],
     ["ClickHouse", () => stage.toEngine],
   ] as const)("connections to the %s", (of, proxy) => {
-    test.each(["slow", "black hole"] as const)("%s", async (passage) => {
-      const play = async () => {
-        proxy().passage = passage;
-        await Bun.sleep(NETWORK_MS);
-        proxy().passage = "open";
-      };
-      await stage.play({ name: `connections to the ${of}: ${passage}`, play });
-    }, 120_000);
+    test.each(["slow", "black hole"] as const)(
+      "%s",
+      async (passage) => {
+        const play = async () => {
+          proxy().passage = passage;
+          await Bun.sleep(NETWORK_MS);
+          proxy().passage = "open";
+        };
+        await stage.play({ name: `connections to the ${of}: ${passage}`, play });
+      },
+      120_000,
+    );
 
-    test.each(["cut", "reset"] as const)("%s", async (fault) => {
-      const once = async () => {
-        await Bun.sleep(random() * 600);
-        proxy()[fault]();
-      };
-      await stage.play({ name: `connections to the ${of}: ${fault}`, play: () => times(CUTS, once) });
-    }, 120_000);
+    test.each(["cut", "reset"] as const)(
+      "%s",
+      async (fault) => {
+        const once = async () => {
+          await Bun.sleep(random() * 600);
+          proxy()[fault]();
+        };
+        await stage.play({ name: `connections to the ${of}: ${fault}`, play: () => times(CUTS, once) });
+      },
+      120_000,
+    );
   });
 
   test("a hot key: everything in one partition, its worker killed", async () => {

@@ -18,7 +18,7 @@ export type Passage = "open" | "slow" | "black hole";
 const SLOW_MS = 50;
 
 /** A running proxy. */
-export class Proxy {
+export class TcpProxy {
   readonly port: number;
   /** Port of the loopback that connections are passed on to; need not listen yet. */
   target = 0;
@@ -32,11 +32,11 @@ export class Proxy {
   }
 
   /** Listens on a free port. */
-  static async open(): Promise<Proxy> {
+  static async open(): Promise<TcpProxy> {
     const accept = { connection: (_: Socket) => {} };
     const server = createServer((client) => accept.connection(client));
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-    const proxy = new Proxy(server);
+    const proxy = new TcpProxy(server);
     accept.connection = (client) => {
       const upstream = connect(proxy.target, "127.0.0.1");
       proxy.#carry(client, upstream);

@@ -5,15 +5,15 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { Proxy } from "./proxy.ts";
+import { TcpProxy } from "./proxy.ts";
 
 let echo: Server;
-let proxy: Proxy;
+let proxy: TcpProxy;
 
 beforeAll(async () => {
   echo = createServer((socket) => socket.pipe(socket).on("error", () => socket.destroy()));
   await new Promise<void>((resolve) => echo.listen(0, "127.0.0.1", resolve));
-  proxy = await Proxy.open();
+  proxy = await TcpProxy.open();
   proxy.target = (echo.address() as { port: number }).port;
 });
 afterAll(async () => {
