@@ -1,7 +1,7 @@
 /**
  * A real broker for tests: Kafka 4.4 from Maven, one node, in a temporary folder and on free ports of the loopback.
  *
- *   kafkaFor(file) ──▶ jars, fetched once ──▶ startBroker ──▶ address · stop
+ *   kafkaFor(file) ──▶ jars, fetched once ──▶ startBroker ──▶ address · kill · restart · stop
  *
  * Tried when WEIR_KAFKA is set, while nothing can be run on Kafka yet; otherwise, and without Java or Maven, the tests say
  * that they are skipped. WEIR_KAFKA=required makes that a failure.
@@ -63,32 +63,55 @@ function fetchJars(jars: string): string | undefined {
 
 /** A broker that answers. */
 export interface TestBroker {
+  /** Where it listens. */
   readonly address: string;
+  /** Ends it as a power cut of the process would; what it has acknowledged stays. */
+  readonly kill: () => Promise<void>;
+  /** Starts it again, on the same data and ports. */
+  readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
+/** How a broker differs from the usual one. */
+export interface BrokerOptions {
+  /** Port of the loopback under which clients are told to reach it, for example a proxy's; its own by default. */
+  readonly advertisedPort?: number;
+}
+
 /** Starts a broker with nothing in it. */
-export async function startBroker(jars: string): Promise<TestBroker> {
+export async function startBroker(jars: string, options: BrokerOptions = {}): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), "weir-kafka-"));
-  const [port, controllerPort] = freePorts(2);
+  const [port, controllerPort] = freePorts(2) as [number, number];
   const properties = join(folder, "server.properties");
-  writeFileSync(properties, propertiesOf({ folder, port: port!, controllerPort: controllerPort! }));
+  const ports = { port, controllerPort, advertisedPort: options.advertisedPort ?? port };
+  writeFileSync(properties, propertiesOf({ folder, ...ports }));
   const java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", `${jars}/*`];
   const format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties];
   const formatted = Bun.spawnSync([...java, ...format]);
   if (!formatted.success) throw new Error(`Cannot format the broker's folder: ${formatted.stdout}${formatted.stderr}`);
-  const child = Bun.spawn([...java, "kafka.Kafka", properties], { stdout: "ignore", stderr: "ignore" });
-  const stop = async () => {
+  const spawn = () => Bun.spawn([...java, "kafka.Kafka", properties], { stdout: "ignore", stderr: "ignore" });
+  let child = spawn();
+  const kill = async () => {
     child.kill("SIGKILL");
     await child.exited;
+  };
+  const stop = async () => {
+    await kill();
     rmSync(folder, { recursive: true, force: true });
   };
-  for (const deadlineMs = Date.now() + START_MS_MAX; !(await listens(port!)); await Bun.sleep(50)) {
-    if (child.exitCode === null && Date.now() < deadlineMs) continue;
-    await stop();
-    throw new Error(`Cannot start the broker: it ended, or did not listen within ${START_MS_MAX} ms.`);
-  }
-  return { address: `127.0.0.1:${port}`, stop };
+  const answers = async () => {
+    for (const deadlineMs = Date.now() + START_MS_MAX; !(await listens(port)); await Bun.sleep(50)) {
+      if (child.exitCode === null && Date.now() < deadlineMs) continue;
+      await stop();
+      throw new Error(`Cannot start the broker: it ended, or did not listen within ${START_MS_MAX} ms.`);
+    }
+  };
+  const restart = async () => {
+    child = spawn();
+    await answers();
+  };
+  await answers();
+  return { address: `127.0.0.1:${port}`, kill, restart, stop };
 }
 
 function freePorts(count: number): readonly number[] {
@@ -110,13 +133,13 @@ async function listens(port: number): Promise<boolean> {
   }
 }
 
-function propertiesOf(of: { folder: string; port: number; controllerPort: number }): string {
+function propertiesOf(of: { folder: string; port: number; controllerPort: number; advertisedPort: number }): string {
   const [broker, controller] = [`127.0.0.1:${of.port}`, `127.0.0.1:${of.controllerPort}`];
   return `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@${controller}
 listeners=BROKER://${broker},CTL://${controller}
-advertised.listeners=BROKER://${broker}
+advertised.listeners=BROKER://127.0.0.1:${of.advertisedPort}
 listener.security.protocol.map=BROKER:PLAINTEXT,CTL:PLAINTEXT
 controller.listener.names=CTL
 inter.broker.listener.name=BROKER
@@ -130,5 +153,7 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
 `;
 }
