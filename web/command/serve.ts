@@ -5,6 +5,9 @@
  */
 import type { RunningDoor } from "./start.ts";
 
+/** How long the process may take to end by itself once everything is closed. */
+const EXIT_MS_MAX = 500;
+
 /** Resolves with the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
 export function signalled(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
@@ -37,5 +40,7 @@ export async function serveUntilSignal(running: RunningDoor, { isJson }: { isJso
   await signalled();
   if (!isJson) console.log("Closing: what is under way is finished.");
   await running.stop();
+  // A client library may keep timers of connections that were torn; nothing of them is wanted any more.
+  setTimeout(() => process.exit(), EXIT_MS_MAX).unref();
   return 0;
 }
