@@ -16,7 +16,7 @@ import { LogFailed, OffsetGap, type OffsetRange, type ReadAt } from "../log.ts";
 import type { Records } from "../records.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
 import type { Clients } from "./client.ts";
-import { CodecUnknown, decompress } from "./compression.ts";
+import { CodecFailed, decompress } from "./compression.ts";
 import { failureOf, invalid, unavailable, unknownTopic } from "./failures.ts";
 import { BatchDamaged, takeRecords } from "./record_batch.ts";
 import { askFetch, type FetchedPartition } from "./wire.ts";
@@ -157,7 +157,7 @@ export class Reads {
     try {
       return takeRecords(records, { ...at, aborted, decompress });
     } catch (cause) {
-      if (cause instanceof CodecUnknown)
+      if (cause instanceof CodecFailed)
         return invalid(`Cannot read '${topic}'/${partition} at ${at.offset}: ${cause.message}.`, cause);
       return damaged(at, cause);
     }

@@ -26,7 +26,7 @@ export interface TakeFrom {
   readonly recordsMax: number;
   readonly bytesMax: number;
   readonly aborted: readonly Aborted[];
-  /** Decompresses a batch's records; throws for a codec that it does not know. */
+  /** Decompresses a batch's records; throws for what it cannot. */
   readonly decompress: (codec: number, bytes: Uint8Array) => Uint8Array;
 }
 
@@ -82,7 +82,9 @@ function sectionsOf(
   const sections: Section[] = [];
   let next = from.offset;
   let records = 0;
-  for (let at = 0; at + HEADER_BYTES <= bytes.length && records < from.recordsMax; ) {
+  let held = 0;
+  // what lies behind the bounds stays compressed
+  for (let at = 0; at + HEADER_BYTES <= bytes.length && records < from.recordsMax && held < from.bytesMax; ) {
     const end = at + PREFIX_BYTES + view.getInt32(at + 8);
     if (end > bytes.length) break;
     const batch = bytes.subarray(at, end);
@@ -90,6 +92,7 @@ function sectionsOf(
     const section = sectionOf(batch, { at, from, transactions });
     if (section !== undefined) {
       sections.push(section);
+      held += section.bytes.length;
       records += section.last < from.offset + section.count ? section.last + 1 - from.offset : section.count;
     } else if (sections.length === 0) next = Math.max(next, lastOffsetOf(batch) + 1);
     else sections.push({ ...NOTHING, base: lastOffsetOf(batch), last: lastOffsetOf(batch) });
