@@ -89,6 +89,37 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
     for (const one of read) expect(one).toEqual(values);
   });
 
+  test("reads 64 partitions at once, and holds little more than their records", async () => {
+    const partitions = 64;
+    const value = Buffer.from(crypto.getRandomValues(new Uint8Array(48_000))).toString("base64"); // nothing to compress
+    const read = await withLog(
+      Effect.gen(function* () {
+        const log = yield* Log;
+        const topic = yield* freshTopic(partitions);
+        const writes = Array.from({ length: partitions }, (_, partition) => {
+          return {
+            topic,
+            partition,
+            records: packed(Array.from({ length: 10 }, (_, n) => `${partition} ${n} ${value}`)),
+          };
+        });
+        yield* log.append(writes);
+        const bytesMax = 4 << 20;
+        return yield* Effect.forEach(writes, ({ partition }) => log.read({ ...at(topic), partition, bytesMax }), {
+          concurrency: "unbounded",
+        });
+      }),
+    );
+    for (const [partition, records] of read.entries())
+      expect(valuesOf(records).map((text) => text?.slice(0, 5).split(" ", 2))).toEqual(
+        Array.from({ length: 10 }, (_, n) => [`${partition}`, `${n}`]),
+      );
+    const kept = read.filter((_, partition) => partition % 8 === 0); // the others are done with
+    const held = new Set(kept.map(({ bytes }) => bytes.buffer)).values().reduce((sum, one) => sum + one.byteLength, 0);
+    const needed = kept.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    expect(held).toBeLessThanOrEqual(2 * needed);
+  });
+
   test("fences a member whose group went on in another client", async () => {
     await withLog(
       Effect.scoped(
