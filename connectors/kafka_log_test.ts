@@ -96,6 +96,7 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
       Effect.gen(function* () {
         const log = yield* Log;
         const topic = yield* freshTopic(partitions);
+        yield* Effect.promise(() => setTopic(topic, { "compression.type": "uncompressed" }));
         const writes = Array.from({ length: partitions }, (_, partition) => {
           return {
             topic,
