@@ -61,20 +61,39 @@ function fetchJars(jars: string): string | undefined {
   }
 }
 
-/** A broker that answers. */
+/** A broker that answers; the same topics on each of its addresses. */
 export interface TestBroker {
+  /** For everybody, unencrypted. */
   readonly address: string;
+  /** Addresses that want more, and what their callers need; only of a broker that guards. */
+  readonly guarded?: GuardedAddresses;
   readonly stop: () => Promise<void>;
 }
 
+/** What a broker listens to beside its open address. */
+export interface GuardedAddresses {
+  readonly tls: string;
+  readonly login: string;
+  readonly tlsLogin: string;
+  /** PEM files: whom to trust, and somebody else. */
+  readonly caFile: string;
+  readonly otherCaFile: string;
+  readonly username: string;
+  readonly password: string;
+}
+
 /** Starts a broker with nothing in it. */
-export async function startBroker(jars: string): Promise<TestBroker> {
+export async function startBroker(jars: string, { guards = false } = {}): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), "weir-kafka-"));
-  const [port, controllerPort] = freePorts(2);
+  const [port, controllerPort, ...guardPorts] = freePorts(guards ? 5 : 2);
+  const guarded = guards ? guard(folder, guardPorts) : undefined;
   const properties = join(folder, "server.properties");
-  writeFileSync(properties, propertiesOf({ folder, port: port!, controllerPort: controllerPort! }));
+  const address = `127.0.0.1:${port}`;
+  writeFileSync(properties, propertiesOf({ folder, address, controller: `127.0.0.1:${controllerPort}`, guarded }));
   const java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", `${jars}/*`];
   const format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties];
+  for (const mechanism of guards ? SCRAM : [])
+    format.push("--add-scram", `${mechanism}=[name=${USER.username},password=${USER.password}]`);
   const formatted = Bun.spawnSync([...java, ...format]);
   if (!formatted.success) throw new Error(`Cannot format the broker's folder: ${formatted.stdout}${formatted.stderr}`);
   const child = Bun.spawn([...java, "kafka.Kafka", properties], { stdout: "ignore", stderr: "ignore" });
@@ -88,7 +107,33 @@ export async function startBroker(jars: string): Promise<TestBroker> {
     await stop();
     throw new Error(`Cannot start the broker: it ended, or did not listen within ${START_MS_MAX} ms.`);
   }
-  return { address: `127.0.0.1:${port}`, stop };
+  return { address, ...(guarded && { guarded }), stop };
+}
+
+const USER = { username: "weir", password: "right" } as const;
+const SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
+const STORE_PASSWORD = "for-a-test";
+
+/** Makes the broker's certificate, and another that nobody uses. */
+function guard(folder: string, ports: readonly number[]): GuardedAddresses {
+  const [tls, login, tlsLogin] = ports.map((port) => `127.0.0.1:${port}`);
+  const [caFile, otherCaFile] = [makeCertificate(folder, "broker"), makeCertificate(folder, "other")];
+  return { tls: tls!, login: login!, tlsLogin: tlsLogin!, caFile, otherCaFile, ...USER };
+}
+
+/** A key and its own certificate by Java's keytool, in `<name>.p12`; answers the certificate's PEM file. */
+function makeCertificate(folder: string, name: string): string {
+  const store = ["-alias", "one", "-keystore", join(folder, `${name}.p12`), "-storepass", STORE_PASSWORD];
+  const about = ["-keyalg", "EC", "-dname", `CN=${name}`, "-ext", "san=ip:127.0.0.1", "-ext", "bc:c=ca:true"];
+  const file = join(folder, `${name}.pem`);
+  for (const command of [
+    ["-genkeypair", ...store, ...about],
+    ["-exportcert", "-rfc", "-file", file, ...store],
+  ]) {
+    const done = Bun.spawnSync(["keytool", ...command]);
+    if (!done.success) throw new Error(`Cannot make a certificate: ${done.stdout}${done.stderr}`);
+  }
+  return file;
 }
 
 function freePorts(count: number): readonly number[] {
@@ -110,14 +155,21 @@ async function listens(port: number): Promise<boolean> {
   }
 }
 
-function propertiesOf(of: { folder: string; port: number; controllerPort: number }): string {
-  const [broker, controller] = [`127.0.0.1:${of.port}`, `127.0.0.1:${of.controllerPort}`];
+function propertiesOf(of: {
+  readonly folder: string;
+  readonly address: string;
+  readonly controller: string;
+  readonly guarded: GuardedAddresses | undefined;
+}): string {
+  const { guarded } = of;
+  const listeners = [`BROKER://${of.address}`];
+  if (guarded) listeners.push(`TLS://${guarded.tls}`, `LOGIN://${guarded.login}`, `TLSLOGIN://${guarded.tlsLogin}`);
   return `process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@${controller}
-listeners=BROKER://${broker},CTL://${controller}
-advertised.listeners=BROKER://${broker}
-listener.security.protocol.map=BROKER:PLAINTEXT,CTL:PLAINTEXT
+controller.quorum.voters=1@${of.controller}
+listeners=${listeners},CTL://${of.controller}
+advertised.listeners=${listeners}
+listener.security.protocol.map=BROKER:PLAINTEXT,CTL:PLAINTEXT,TLS:SSL,LOGIN:SASL_PLAINTEXT,TLSLOGIN:SASL_SSL
 controller.listener.names=CTL
 inter.broker.listener.name=BROKER
 log.dirs=${of.folder}/data
@@ -130,5 +182,22 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+${guarded === undefined ? "" : guardedProperties(of.folder)}`;
+}
+
+function guardedProperties(folder: string): string {
+  const modules = "org.apache.kafka.common.security";
+  const logins = ["login", "tlslogin"].flatMap((listener) => [
+    `listener.name.${listener}.plain.sasl.jaas.config=${modules}.plain.PlainLoginModule required user_${USER.username}="${USER.password}";`,
+    ...SCRAM.map(
+      (mechanism) =>
+        `listener.name.${listener}.${mechanism.toLowerCase()}.sasl.jaas.config=${modules}.scram.ScramLoginModule required;`,
+    ),
+  ]);
+  return `sasl.enabled.mechanisms=PLAIN,${SCRAM}
+ssl.keystore.type=PKCS12
+ssl.keystore.location=${folder}/broker.p12
+ssl.keystore.password=${STORE_PASSWORD}
+${logins.join("\n")}
 `;
 }
