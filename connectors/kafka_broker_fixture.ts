@@ -3,8 +3,7 @@
  *
  *   kafkaFor(file) ──▶ jars, fetched once ──▶ startBroker ──▶ address · kill · restart · stop
  *
- * Tried when WEIR_KAFKA is set, while nothing can be run on Kafka yet; otherwise, and without Java or Maven, the tests say
- * that they are skipped. WEIR_KAFKA=required makes that a failure.
+ * Without Java or Maven, or with WEIR_KAFKA=0, the tests say that they are skipped; WEIR_KAFKA=required makes that a failure.
  *
  * @module
  */
@@ -61,10 +60,12 @@ function fetchJars(jars: string): string | undefined {
   }
 }
 
-/** A broker that answers. */
+/** A broker that answers; the same topics on each of its addresses. */
 export interface TestBroker {
-  /** Where it listens. */
+  /** For everybody, unencrypted. */
   readonly address: string;
+  /** Addresses that want more, and what their callers need; only of a broker that guards. */
+  readonly guarded?: GuardedAddresses;
   /** Ends it as a power cut of the process would; what it has acknowledged stays. */
   readonly kill: () => Promise<void>;
   /** Starts it again, on the same data and ports. */
@@ -72,21 +73,42 @@ export interface TestBroker {
   readonly stop: () => Promise<void>;
 }
 
+/** What a broker listens to beside its open address. */
+export interface GuardedAddresses {
+  readonly tls: string;
+  readonly login: string;
+  readonly tlsLogin: string;
+  /** PEM files: whom to trust, and somebody else. */
+  readonly caFile: string;
+  readonly otherCaFile: string;
+  readonly username: string;
+  readonly password: string;
+}
+
 /** How a broker differs from the usual one. */
 export interface BrokerOptions {
   /** Port of the loopback under which clients are told to reach it, for example a proxy's; its own by default. */
   readonly advertisedPort?: number;
+  /** Whether it has addresses that want TLS or a login. */
+  readonly guards?: boolean;
 }
 
 /** Starts a broker with nothing in it. */
-export async function startBroker(jars: string, options: BrokerOptions = {}): Promise<TestBroker> {
+export async function startBroker(
+  jars: string,
+  { advertisedPort, guards = false }: BrokerOptions = {},
+): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), "weir-kafka-"));
-  const [port, controllerPort] = freePorts(2) as [number, number];
+  const [port, controllerPort, ...guardPorts] = freePorts(guards ? 5 : 2) as [number, number, ...number[]];
+  const guarded = guards ? guard(folder, guardPorts) : undefined;
   const properties = join(folder, "server.properties");
-  const ports = { port, controllerPort, advertisedPort: options.advertisedPort ?? port };
-  writeFileSync(properties, propertiesOf({ folder, ...ports }));
+  const [address, controller] = [`127.0.0.1:${port}`, `127.0.0.1:${controllerPort}`];
+  const advertised = `127.0.0.1:${advertisedPort ?? port}`;
+  writeFileSync(properties, propertiesOf({ folder, address, advertised, controller, guarded }));
   const java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", `${jars}/*`];
   const format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties];
+  for (const mechanism of guards ? SCRAM : [])
+    format.push("--add-scram", `${mechanism}=[name=${USER.username},password=${USER.password}]`);
   const formatted = Bun.spawnSync([...java, ...format]);
   if (!formatted.success) throw new Error(`Cannot format the broker's folder: ${formatted.stdout}${formatted.stderr}`);
   const spawn = () => Bun.spawn([...java, "kafka.Kafka", properties], { stdout: "ignore", stderr: "ignore" });
@@ -111,7 +133,33 @@ export async function startBroker(jars: string, options: BrokerOptions = {}): Pr
     await answers();
   };
   await answers();
-  return { address: `127.0.0.1:${port}`, kill, restart, stop };
+  return { address, ...(guarded && { guarded }), kill, restart, stop };
+}
+
+const USER = { username: "weir", password: "right" } as const;
+const SCRAM = ["SCRAM-SHA-256", "SCRAM-SHA-512"] as const;
+const STORE_PASSWORD = "for-a-test";
+
+/** Makes the broker's certificate, and another that nobody uses. */
+function guard(folder: string, ports: readonly number[]): GuardedAddresses {
+  const [tls, login, tlsLogin] = ports.map((port) => `127.0.0.1:${port}`);
+  const [caFile, otherCaFile] = [makeCertificate(folder, "broker"), makeCertificate(folder, "other")];
+  return { tls: tls!, login: login!, tlsLogin: tlsLogin!, caFile, otherCaFile, ...USER };
+}
+
+/** A key and its own certificate by Java's keytool, in `<name>.p12`; answers the certificate's PEM file. */
+function makeCertificate(folder: string, name: string): string {
+  const store = ["-alias", "one", "-keystore", join(folder, `${name}.p12`), "-storepass", STORE_PASSWORD];
+  const about = ["-keyalg", "EC", "-dname", `CN=${name}`, "-ext", "san=ip:127.0.0.1", "-ext", "bc:c=ca:true"];
+  const file = join(folder, `${name}.pem`);
+  for (const command of [
+    ["-genkeypair", ...store, ...about],
+    ["-exportcert", "-rfc", "-file", file, ...store],
+  ]) {
+    const done = Bun.spawnSync(["keytool", ...command]);
+    if (!done.success) throw new Error(`Cannot make a certificate: ${done.stdout}${done.stderr}`);
+  }
+  return file;
 }
 
 function freePorts(count: number): readonly number[] {
@@ -133,14 +181,21 @@ async function listens(port: number): Promise<boolean> {
   }
 }
 
-function propertiesOf(of: { folder: string; port: number; controllerPort: number; advertisedPort: number }): string {
-  const [broker, controller] = [`127.0.0.1:${of.port}`, `127.0.0.1:${of.controllerPort}`];
+function propertiesOf(of: {
+  readonly folder: string;
+  readonly address: string;
+  readonly advertised: string;
+  readonly controller: string;
+  readonly guarded: GuardedAddresses | undefined;
+}): string {
+  const { guarded } = of;
+  const more = guarded ? [`TLS://${guarded.tls}`, `LOGIN://${guarded.login}`, `TLSLOGIN://${guarded.tlsLogin}`] : [];
   return `process.roles=broker,controller
 node.id=1
-controller.quorum.voters=1@${controller}
-listeners=BROKER://${broker},CTL://${controller}
-advertised.listeners=BROKER://127.0.0.1:${of.advertisedPort}
-listener.security.protocol.map=BROKER:PLAINTEXT,CTL:PLAINTEXT
+controller.quorum.voters=1@${of.controller}
+listeners=${[`BROKER://${of.address}`, ...more, `CTL://${of.controller}`]}
+advertised.listeners=${[`BROKER://${of.advertised}`, ...more]}
+listener.security.protocol.map=BROKER:PLAINTEXT,CTL:PLAINTEXT,TLS:SSL,LOGIN:SASL_PLAINTEXT,TLSLOGIN:SASL_SSL
 controller.listener.names=CTL
 inter.broker.listener.name=BROKER
 log.dirs=${of.folder}/data
@@ -155,5 +210,22 @@ share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
 broker.session.timeout.ms=2000
 broker.heartbeat.interval.ms=500
+${guarded === undefined ? "" : guardedProperties(of.folder)}`;
+}
+
+function guardedProperties(folder: string): string {
+  const modules = "org.apache.kafka.common.security";
+  const logins = ["login", "tlslogin"].flatMap((listener) => [
+    `listener.name.${listener}.plain.sasl.jaas.config=${modules}.plain.PlainLoginModule required user_${USER.username}="${USER.password}";`,
+    ...SCRAM.map(
+      (mechanism) =>
+        `listener.name.${listener}.${mechanism.toLowerCase()}.sasl.jaas.config=${modules}.scram.ScramLoginModule required;`,
+    ),
+  ]);
+  return `sasl.enabled.mechanisms=PLAIN,${SCRAM}
+ssl.keystore.type=PKCS12
+ssl.keystore.location=${folder}/broker.p12
+ssl.keystore.password=${STORE_PASSWORD}
+${logins.join("\n")}
 `;
 }

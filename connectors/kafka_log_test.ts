@@ -1,11 +1,21 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Effect, Fiber, Layer } from "effect";
-import { CompressionTypes, Kafka, logLevel } from "kafkajs";
+import { CompressionTypes, ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
 import { kafkaFor, startBroker, type TestBroker } from "./kafka_broker_fixture.ts";
 import { kafkaLog } from "./kafka_log/mod.ts";
 import { Log } from "./log.ts";
 import { logContract } from "./log_contract.ts";
-import { assigned, at, freshName, freshTopic, keyOf, readAll, textOf, valuesOf } from "./log_contract_fixture.ts";
+import {
+  assigned,
+  at,
+  freshName,
+  freshTopic,
+  keyOf,
+  packed,
+  readAll,
+  textOf,
+  valuesOf,
+} from "./log_contract_fixture.ts";
 import { headersOf } from "./records.ts";
 
 const jars = kafkaFor("connectors/kafka_log_test.ts");
@@ -20,6 +30,18 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
   const layer = () => Layer.unwrap(Effect.sync(() => kafkaLog({ brokers: [broker.address] })));
   const withLog = <A>(body: Effect.Effect<A, unknown, Log>) => Effect.runPromise(Effect.provide(body, layer()));
   const other = () => new Kafka({ brokers: [broker.address], clientId: "other", logLevel: logLevel.NOTHING });
+
+  /** Gives a topic settings that Weir never makes, as who administers the brokers does. */
+  const setTopic = async (name: string, settings: Readonly<Record<string, string>>) => {
+    const admin = other().admin();
+    await admin.connect();
+    const configEntries = Object.entries(settings).map(([key, value]) => ({ name: key, value }));
+    await admin.alterConfigs({
+      validateOnly: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name, configEntries }],
+    });
+    await admin.disconnect();
+  };
 
   logContract("Kafka", { make: layer, keepsKeys: false });
 
@@ -47,6 +69,56 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
     expect([...read.offsets]).toEqual([0, 1, 5, 6]); // 2 and 3 were aborted, 4 says so
     expect([read.timestamps[0], read.next]).toEqual([1_700_000_000_001, 8]);
     expect([rest.count, rest.next]).toEqual([0, 8]); // 7 says that the transaction was committed
+  });
+
+  test("reads what Kafka's own Java code compressed", async () => {
+    const values = Array.from({ length: 3_000 }, (_, n) => `{"n":${n},"text":"${"weir ".repeat(n % 40)}${n * 7_919}"}`);
+    const read = await withLog(
+      Effect.gen(function* () {
+        const log = yield* Log;
+        return yield* Effect.forEach(["gzip", "snappy", "lz4", "zstd"], (codec) =>
+          Effect.gen(function* () {
+            const topic = yield* freshTopic(1);
+            yield* Effect.promise(() => setTopic(topic, { "compression.type": codec })); // the broker compresses anew
+            yield* log.append([{ topic, partition: 0, records: packed(values) }]);
+            return (yield* readAll(at(topic))).flatMap(valuesOf);
+          }),
+        );
+      }),
+    );
+    for (const one of read) expect(one).toEqual(values);
+  });
+
+  test("reads 64 partitions at once, and holds little more than their records", async () => {
+    const partitions = 64;
+    const value = Buffer.from(crypto.getRandomValues(new Uint8Array(48_000))).toString("base64"); // nothing to compress
+    const read = await withLog(
+      Effect.gen(function* () {
+        const log = yield* Log;
+        const topic = yield* freshTopic(partitions);
+        yield* Effect.promise(() => setTopic(topic, { "compression.type": "uncompressed" }));
+        const writes = Array.from({ length: partitions }, (_, partition) => {
+          return {
+            topic,
+            partition,
+            records: packed(Array.from({ length: 10 }, (_, n) => `${partition} ${n} ${value}`)),
+          };
+        });
+        yield* log.append(writes);
+        const bytesMax = 4 << 20;
+        return yield* Effect.forEach(writes, ({ partition }) => log.read({ ...at(topic), partition, bytesMax }), {
+          concurrency: "unbounded",
+        });
+      }),
+    );
+    for (const [partition, records] of read.entries())
+      expect(valuesOf(records).map((text) => text?.slice(0, 5).split(" ", 2))).toEqual(
+        Array.from({ length: 10 }, (_, n) => [`${partition}`, `${n}`]),
+      );
+    const kept = read.filter((_, partition) => partition % 8 === 0); // the others are done with
+    const held = new Set(kept.map(({ bytes }) => bytes.buffer)).values().reduce((sum, one) => sum + one.byteLength, 0);
+    const needed = kept.reduce((sum, { bytes }) => sum + bytes.length, 0);
+    expect(held).toBeLessThanOrEqual(2 * needed);
   });
 
   test("fences a member whose group went on in another client", async () => {

@@ -13,11 +13,12 @@
  *
  * @module
  */
-import { type Kafka, type Message, Partitioners, type Producer, type TopicMessages } from "kafkajs";
+import { CompressionTypes, type Kafka, type Message, Partitioners, type Producer, type TopicMessages } from "kafkajs";
 import type { Appended, AppendReceipt, LogFailed, Once, Write } from "../log.ts";
 import { ONCE_HEADER, ONCE_HEADER_BYTES, onceMarker } from "../once_header.ts";
 import { headersOf, openRecords } from "../records.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
+import "./compression.ts"; // gives kafkajs its zstd
 import { failureOf, invalid, unavailable } from "./failures.ts";
 
 /** A producer's batch of one partition, below the 1 MiB that brokers take unless told otherwise. */
@@ -153,6 +154,7 @@ export class Appends {
     const producer = await this.#producer;
     const answers = await producer.sendBatch({
       ...{ topicMessages: messagesOf(round), acks: ALL_IN_SYNC, timeout: REPLICAS_MS_MAX },
+      compression: CompressionTypes.ZSTD,
     });
     const bases = new Map(answers.map((one) => [`${one.topicName}\n${one.partition}`, Number(one.baseOffset)]));
     for (const { key, parts } of round) {

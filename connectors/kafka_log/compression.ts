@@ -1,32 +1,63 @@
 /**
- * The codecs of record batches that this log reads: gzip and zstd. Producers of others are refused by name.
+ * The codecs of record batches: all that Kafka has for reading, zstd for writing.
+ *
+ * What it becomes is bounded before memory is taken: a batch of a few kilobytes can be made to become gigabytes.
  *
  * @module
  */
 import { gunzipSync, zstdDecompressSync } from "node:zlib";
+import { CompressionCodecs, CompressionTypes } from "kafkajs";
+import type Encoder from "kafkajs/src/protocol/encoder.js";
+import { lz4Decompress } from "./lz4.ts";
+import { snappyDecompress } from "./snappy.ts";
 
-/** A batch of a codec that is not here. */
-export class CodecUnknown extends Error {
-  override readonly name = "CodecUnknown";
+/** A batch whose records cannot be decompressed: an unknown codec, damaged, or too large. */
+export class CodecFailed extends Error {
+  override readonly name = "CodecFailed";
 }
 
 const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
-/** A batch is at most 1 MiB on most brokers; one that becomes larger than this was made to fill the memory. */
-const DECOMPRESSED_BYTES_MAX = 256 << 20;
+/** What one batch may become; brokers take batches of at most 1 MiB unless told otherwise. */
+export const DECOMPRESSED_BYTES_MAX = 64 << 20;
 
-/** Decompresses the records of a batch; throws CodecUnknown, and RangeError above the bound. */
+/** Decompresses the records of a batch; throws CodecFailed. */
 export function decompress(codec: number, bytes: Uint8Array): Uint8Array {
+  const name = CODECS[codec];
+  if (name === undefined)
+    throw new CodecFailed(
+      `the records are compressed by codec ${codec}, which is none of Kafka's. Set the producer's compression.type to one of ${CODECS.join(", ")}`,
+    );
+  try {
+    return decompressBy(name, bytes);
+  } catch (cause) {
+    const why = cause instanceof Error ? cause.message : String(cause);
+    throw new CodecFailed(
+      `the records cannot be decompressed by ${name} into at most ${DECOMPRESSED_BYTES_MAX} bytes: ${why}. Look at the producer that wrote them, or let it send smaller batches`,
+      { cause },
+    );
+  }
+}
+
+function decompressBy(name: (typeof CODECS)[number], bytes: Uint8Array): Uint8Array {
   const options = { maxOutputLength: DECOMPRESSED_BYTES_MAX };
-  switch (CODECS[codec]) {
+  switch (name) {
     case "none":
       return bytes;
     case "gzip":
       return gunzipSync(bytes, options);
+    case "snappy":
+      return snappyDecompress(bytes, DECOMPRESSED_BYTES_MAX);
+    case "lz4":
+      return lz4Decompress(bytes, DECOMPRESSED_BYTES_MAX);
     case "zstd":
       return zstdDecompressSync(bytes, options);
-    default:
-      throw new CodecUnknown(
-        `the records are compressed by ${CODECS[codec] ?? `codec ${codec}`}, which Weir does not read. Set the producer's compression.type to gzip, zstd or none`,
-      );
   }
 }
+
+/** The fastest level: what it saves in checksums, sockets and disks is more than it costs. */
+const ZSTD = { level: 1 } as const;
+
+CompressionCodecs[CompressionTypes.ZSTD] = () => ({
+  compress: async ({ buffer }: Encoder) => Bun.zstdCompressSync(buffer, ZSTD),
+  decompress: async (bytes: Buffer) => decompress(CODECS.indexOf("zstd"), bytes),
+});

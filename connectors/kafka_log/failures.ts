@@ -35,6 +35,10 @@ export function unavailable(why: string, cause?: unknown): LogFailed {
 /** Names of errors that kafkajs calls final, though another call may succeed. */
 const LATER = new Set(["KafkaJSLockTimeout", "KafkaJSTimeout", "KafkaJSGroupCoordinatorNotFound"]);
 const REFUSED = /AUTHORIZATION_FAILED|^SASL_|^UNSUPPORTED_SASL/;
+/** What TLS says of a certificate that it does not believe. */
+const DISTRUSTED = /CERT|SIGNATURE|UNABLE_TO_GET|HOSTNAME/;
+const ENDED = /^ECONNRESET$|^EPIPE$|^KafkaJSConnectionClosedError$/;
+const ABSENT = /^ECONNREFUSED$|^ENOTFOUND$|^EAI_AGAIN$|^EHOSTUNREACH$|^ENETUNREACH$|^ETIMEDOUT$/;
 const IMPOSSIBLE = new Set([
   ...["INVALID_TOPIC_EXCEPTION", "INVALID_PARTITIONS", "INVALID_REPLICATION_FACTOR", "INVALID_CONFIG"],
   ...["POLICY_VIOLATION", "MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_TIMESTAMP", "INVALID_RECORD"],
@@ -48,23 +52,41 @@ export function failureOf(error: unknown, { doing, topic = "" }: { doing: string
   const type = typeOf(root);
   if (type === "UNKNOWN_TOPIC_OR_PARTITION" || type === "UNKNOWN_TOPIC_ID") return unknownTopic(topic);
   if (type === "TOPIC_ALREADY_EXISTS") return topicExists(topic);
-  if (REFUSED.test(type) || nameOf(root) === "KafkaJSSASLAuthenticationError")
-    return new LogFailed({
-      reason: "unavailable",
-      message: `Cannot ${doing}: Kafka refuses this user (${type || "SASL"}). Check the user, its password and its ACLs.`,
-      retriable: false,
-      cause: error,
-    });
+  const says = type || codeOf(root) || nameOf(root);
+  const wrong = wrongLogin(says);
+  if (wrong !== undefined)
+    return new LogFailed({ ...UNAVAILABLE, message: `Cannot ${doing}: ${wrong}`, retriable: false, cause: error });
+  const unmet = doing === CONNECT ? unmetBroker(says) : undefined;
+  if (unmet !== undefined)
+    return new LogFailed({ ...UNAVAILABLE, message: `Cannot ${doing}: ${unmet}`, retriable: true, cause: error });
   if (IMPOSSIBLE.has(type))
     return invalid(`Cannot ${doing}: Kafka refuses it (${type}). Change what is asked, or the broker's limit.`, error);
-  const says = type || codeOf(root) || nameOf(root);
   if (isRetriable(root)) return unavailable(`Kafka could not ${doing} (${says})`, error);
-  return new LogFailed({
-    reason: "unavailable",
-    message: `Cannot ${doing}: Kafka answered ${says}. Look into the broker's log.`,
-    retriable: false,
-    cause: error,
-  });
+  const message = `Cannot ${doing}: Kafka answered ${says}. Look into the broker's log.`;
+  return new LogFailed({ ...UNAVAILABLE, message, retriable: false, cause: error });
+}
+
+/** What a call that only connects calls itself. */
+export const CONNECT = "connect to Kafka";
+const UNAVAILABLE = { reason: "unavailable" } as const;
+
+/** Why the brokers and this client do not trust each other, which no repeat changes. */
+function wrongLogin(says: string): string | undefined {
+  if (says === "ILLEGAL_SASL_STATE")
+    return "this listener takes no login. Leave KAFKA_SASL_MECHANISM out, or use the listener that asks for one.";
+  if (REFUSED.test(says) || says === "KafkaJSSASLAuthenticationError")
+    return `Kafka refuses this user (${says.startsWith("KafkaJS") ? "SASL" : says}). Check the mechanism, the user, its password and its ACLs.`;
+  if (DISTRUSTED.test(says))
+    return `the brokers' certificate is not trusted (${says}). Set KAFKA_CA_FILE to the authorities that signed it, and use the names it is made out to.`;
+  return undefined;
+}
+
+/** Why a broker did not answer at all: it may be a moment's matter, or a setting. */
+function unmetBroker(says: string): string | undefined {
+  if (ENDED.test(says))
+    return `the brokers end the connection before they answer (${says}). Check that KAFKA_TLS and KAFKA_SASL_MECHANISM are what this listener expects.`;
+  if (ABSENT.test(says)) return `no broker answers (${says}). Check KAFKA_BROKERS, and that the brokers run.`;
+  return undefined;
 }
 
 export function topicExists(name: string): LogFailed {

@@ -29,7 +29,7 @@ import type { Records } from "../records.ts";
 import { Appends } from "./appends.ts";
 import { Catalog } from "./catalog.ts";
 import { Clients, type KafkaLogOptions } from "./client.ts";
-import { failureOf, invalid } from "./failures.ts";
+import { CONNECT, failureOf, invalid } from "./failures.ts";
 import { Groups } from "./groups.ts";
 import { Reads } from "./reads.ts";
 import { Topics } from "./topics.ts";
@@ -55,12 +55,12 @@ interface KafkaLogParts {
 const openKafkaLog = Effect.fn("openKafkaLog")(function* (options: KafkaLogOptions) {
   const clients = yield* Effect.try({ try: () => new Clients(options), catch: unreadable });
   const cluster = yield* Effect.acquireRelease(
-    attempt("connect", () => clients.cluster()),
+    attempt(CONNECT, () => clients.cluster()),
     (open) => closed(() => open.disconnect()),
   );
   const admin: Admin = clients.kafka.admin();
   yield* Effect.acquireRelease(
-    attempt("connect", () => admin.connect()),
+    attempt(CONNECT, () => admin.connect()),
     () => closed(() => admin.disconnect()),
   );
   const catalog = new Catalog(cluster);

@@ -9,6 +9,10 @@
  * A lane is a connection to every broker, with one fetch in it at a time: while a long poll fills one, a read that
  * comes meanwhile goes by another, and when all are filled it waits for POLL_MS_MAX at most.
  *
+ * What all fetches on their way may bring is bounded together, and shared out evenly: a partition that gets nothing of a
+ * fetch stays first in line for the next one. Who reads counts decompressed bytes, brokers count compressed ones, so
+ * each fetch asks for what the one before says will become enough: what is too much would be fetched again.
+ *
  * @module
  */
 import type Cluster from "kafkajs/src/cluster/index.js";
@@ -16,20 +20,25 @@ import { LogFailed, OffsetGap, type OffsetRange, type ReadAt } from "../log.ts";
 import type { Records } from "../records.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
 import type { Clients } from "./client.ts";
-import { CodecUnknown, decompress } from "./compression.ts";
+import { CodecFailed, decompress } from "./compression.ts";
 import { failureOf, invalid, unavailable, unknownTopic } from "./failures.ts";
 import { BatchDamaged, takeRecords } from "./record_batch.ts";
 import { askFetch, type FetchedPartition } from "./wire.ts";
 
 type ReadDone = (failure: LogFailed | OffsetGap | undefined, records: Records | undefined) => void;
 
-const LANES_MAX = 4;
+/** Fetches at one broker at once. */
+export const LANES_MAX = 4;
 const PARTITIONS_MAX = 64;
 const POLL_MS_MAX = 250;
-/** Of one fetch, over all its partitions; the first one with records brings at least one batch. */
-const FETCH_BYTES_MAX = 64 << 20;
+/** Of all fetches on their way together; the first partition with records brings at least one batch, however large. */
+export const FETCHING_BYTES_MAX = 32 << 20;
+/** Of one fetch, however many brokers share the bound: what a broker takes as one batch unless told otherwise. */
+const FETCH_BYTES_MIN = 1 << 20;
 /** Asked for at least, so that a small read does not cut every batch. */
 const BATCH_BYTES_MIN = 64 << 10;
+/** Partitions of which it is known how far their records are compressed. */
+const RATIOS_MAX = 4_096;
 
 interface Waiting {
   readonly at: ReadAt;
@@ -54,6 +63,8 @@ export class Reads {
   readonly #lanes: Lane[] = [];
   /** By the leader's number, oldest first. */
   readonly #waiting = new Map<number, Waiting[]>();
+  /** How many bytes one fetched byte became, by partition, in its last batches that were compressed. */
+  readonly #ratios = new Map<string, number>();
   #closed = false;
 
   constructor(clients: Clients, catalog: Catalog, offsets: AskOffsets) {
@@ -115,7 +126,7 @@ export class Reads {
     const taken = takeOf(this.#waiting.get(leader)!);
     let again: readonly Waiting[] = [];
     try {
-      if (taken.length > 0) again = await this.#fetched(taken, await askOf(lane, leader, taken));
+      if (taken.length > 0) again = await this.#fetched(taken, await this.#ask(lane, leader, taken));
     } catch (error) {
       this.#catalog.stale();
       // a lane that never opened is opened anew by the next read
@@ -139,8 +150,8 @@ export class Reads {
       else if (answer === "unknown") done(await this.#catalog.unknownTo(at.topic), undefined);
       else if (answer instanceof LogFailed) done(answer, undefined);
       else if (answer.next > at.offset) done(undefined, answer);
-      // A batch that was cut off comes whole when its read is the first of a fetch.
-      else if (partition!.records.length > 0 || Date.now() < deadlineMs) again.push(waiting);
+      // what there was no room for, or only for a part of a batch, comes when its read is the first of a fetch
+      else if (at.offset < partition!.readableTo || Date.now() < deadlineMs) again.push(waiting);
       else done(undefined, answer);
     }
     return again.filter(({ stopped }) => !stopped);
@@ -154,13 +165,33 @@ export class Reads {
       this.#catalog.stale();
       return unavailable(`Kafka could not read '${topic}'/${partition} (${error})`);
     }
+    const became = new Became();
     try {
-      return takeRecords(records, { ...at, aborted, decompress });
+      return takeRecords(owned(records), { ...at, aborted, decompress: became.decompress });
     } catch (cause) {
-      if (cause instanceof CodecUnknown)
+      if (cause instanceof CodecFailed)
         return invalid(`Cannot read '${topic}'/${partition} at ${at.offset}: ${cause.message}.`, cause);
       return damaged(at, cause);
+    } finally {
+      if (this.#ratios.size >= RATIOS_MAX) this.#ratios.clear();
+      if (records.length > 0) this.#ratios.set(keyOf(at), became.ratio());
     }
+  }
+
+  async #ask(lane: Lane, leader: number, taken: readonly Waiting[]): Promise<readonly FetchedPartition[]> {
+    const cluster = await lane.cluster;
+    const broker = await cluster.findBroker({ nodeId: leader });
+    const deadlineMs = Math.min(...taken.map((waiting) => waiting.deadlineMs));
+    const partitions = taken.map(({ at: { topic, partition, offset, bytesMax } }) => {
+      const bytes = Math.ceil(bytesMax / (this.#ratios.get(keyOf({ topic, partition })) ?? 1));
+      return { topic, partition, offset, bytesMax: Math.max(bytes, BATCH_BYTES_MIN) };
+    });
+    const bytes = partitions.reduce((sum, { bytesMax }) => sum + bytesMax, 0);
+    return askFetch(broker, {
+      partitions,
+      waitMs: Math.max(0, Math.min(POLL_MS_MAX, deadlineMs - Date.now())),
+      bytesMax: Math.min(fetchBytesMax(this.#waiting.size), bytes),
+    });
   }
 
   async #gap({ at, done }: Waiting): Promise<void> {
@@ -191,19 +222,31 @@ function takeOf(queue: Waiting[]): readonly Waiting[] {
   return [...taken.values()];
 }
 
-async function askOf(lane: Lane, leader: number, taken: readonly Waiting[]): Promise<readonly FetchedPartition[]> {
-  const cluster = await lane.cluster;
-  const broker = await cluster.findBroker({ nodeId: leader });
-  const deadlineMs = Math.min(...taken.map((waiting) => waiting.deadlineMs));
-  const partitions = taken.map(({ at: { topic, partition, offset, bytesMax } }) => ({
-    ...{ topic, partition, offset, bytesMax: Math.max(bytesMax, BATCH_BYTES_MIN) },
-  }));
-  const bytes = partitions.reduce((sum, { bytesMax }) => sum + bytesMax, 0);
-  return askFetch(broker, {
-    partitions,
-    waitMs: Math.max(0, Math.min(POLL_MS_MAX, deadlineMs - Date.now())),
-    bytesMax: Math.min(FETCH_BYTES_MAX, bytes),
-  });
+/** The share of one fetch when each lane has one at each of so many brokers. */
+export function fetchBytesMax(brokers: number): number {
+  return Math.max(FETCH_BYTES_MIN, Math.floor(FETCHING_BYTES_MAX / (LANES_MAX * Math.max(1, brokers))));
+}
+
+/** Records that do not keep the rest of a large answer in memory with them. */
+function owned(records: Uint8Array): Uint8Array {
+  return 2 * records.length < records.buffer.byteLength ? Uint8Array.from(records) : records;
+}
+
+/** Decompresses, and remembers what became of how much. */
+class Became {
+  #from = 0;
+  #to = 0;
+
+  readonly decompress = (codec: number, bytes: Uint8Array): Uint8Array => {
+    const became = decompress(codec, bytes);
+    this.#from += bytes.length;
+    this.#to += became.length;
+    return became;
+  };
+
+  ratio(): number {
+    return this.#from === 0 ? 1 : Math.max(1, this.#to / this.#from);
+  }
 }
 
 function keyOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {

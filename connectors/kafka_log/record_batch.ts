@@ -26,7 +26,7 @@ export interface TakeFrom {
   readonly recordsMax: number;
   readonly bytesMax: number;
   readonly aborted: readonly Aborted[];
-  /** Decompresses a batch's records; throws for a codec that it does not know. */
+  /** Decompresses a batch's records; throws for what it cannot. */
   readonly decompress: (codec: number, bytes: Uint8Array) => Uint8Array;
 }
 
@@ -82,7 +82,9 @@ function sectionsOf(
   const sections: Section[] = [];
   let next = from.offset;
   let records = 0;
-  for (let at = 0; at + HEADER_BYTES <= bytes.length && records < from.recordsMax; ) {
+  let held = 0;
+  // what lies behind the bounds stays compressed
+  for (let at = 0; at + HEADER_BYTES <= bytes.length && records < from.recordsMax && held < from.bytesMax; ) {
     const end = at + PREFIX_BYTES + view.getInt32(at + 8);
     if (end > bytes.length) break;
     const batch = bytes.subarray(at, end);
@@ -90,6 +92,7 @@ function sectionsOf(
     const section = sectionOf(batch, { at, from, transactions });
     if (section !== undefined) {
       sections.push(section);
+      held += section.bytes.length;
       records += section.last < from.offset + section.count ? section.last + 1 - from.offset : section.count;
     } else if (sections.length === 0) next = Math.max(next, lastOffsetOf(batch) + 1);
     else sections.push({ ...NOTHING, base: lastOffsetOf(batch), last: lastOffsetOf(batch) });
@@ -165,10 +168,11 @@ class Transactions {
   }
 }
 
-/** Makes the columns. Uncompressed records stay where they were fetched; as soon as one batch was compressed, all are copied. */
+/** Makes the columns. Records stay where they were fetched or decompressed; of several batches, one of them compressed, all are copied. */
 class Taking {
   readonly #from: TakeFrom;
   readonly #copy: Uint8Array | undefined;
+  readonly #alone: Uint8Array | undefined;
   readonly #offsets: Float64Array;
   readonly #timestamps: Float64Array;
   readonly #keyStarts: Int32Array;
@@ -188,10 +192,11 @@ class Taking {
       from.recordsMax,
       sections.reduce((sum, section) => sum + section.count, 0),
     );
-    const isCopied = sections.some(({ at }) => at === undefined);
     this.#from = from;
     this.#next = next;
-    this.#copy = isCopied ? new Uint8Array(sections.reduce((sum, { bytes }) => sum + bytes.length, 0)) : undefined;
+    if (sections.length === 1 && sections[0]!.at === undefined) this.#alone = sections[0]!.bytes;
+    else if (sections.some(({ at }) => at === undefined))
+      this.#copy = new Uint8Array(sections.reduce((sum, { bytes }) => sum + bytes.length, 0));
     this.#offsets = new Float64Array(count);
     this.#timestamps = new Float64Array(count);
     this.#keyStarts = new Int32Array(count);
@@ -246,7 +251,15 @@ class Taking {
       valueEnds: this.#valueEnds.subarray(0, count),
     };
     const framed = { starts: this.#starts, ends: this.#ends, headers: this.#headers };
-    return { topic, partition, count, next: this.#next, bytes: this.#copy ?? fetched, ...columns, framed };
+    return {
+      topic,
+      partition,
+      count,
+      next: this.#next,
+      bytes: this.#copy ?? this.#alone ?? fetched,
+      ...columns,
+      framed,
+    };
   }
 
   /** Where a section lies in the records' bytes, against its own. */

@@ -117,12 +117,26 @@ describe("takeRecords()", () => {
     expect(recordCrc(whole, 1)).not.toBe(recordCrc(whole, 2));
   });
 
+  test("leaves compressed what lies behind its bounds", () => {
+    const large = batch({ base: 0, records: [[0, "a".repeat(1_000)]], attributes: 4 });
+    const next = batch({ base: 1, records: [[0, "b"]], attributes: 4 });
+    let decompressed = 0;
+    const counting = (codec: number, bytes: Uint8Array) => {
+      decompressed += 1;
+      return decompress(codec, bytes);
+    };
+    const first = takeRecords(Buffer.concat([large, next]), { ...bounds, bytesMax: 1_000, decompress: counting });
+    expect([first.next, decompressed]).toEqual([1, 1]);
+    const rest = takeRecords(Buffer.concat([large, next]), { ...bounds, offset: first.next });
+    expect(offsetsOf(rest)).toEqual([1]);
+  });
+
   test("refuses a batch that changed on its way, and a codec it does not know", () => {
     const changed = Buffer.from(three);
     changed[changed.length - 2]! ^= 1;
     expect(() => takeRecords(changed, bounds)).toThrow("checksum does not match");
-    const snappy = batch({ base: 0, records: [[0, "a"]], attributes: 2 });
-    expect(() => takeRecords(snappy, bounds)).toThrow("compressed by snappy");
+    const unknown = batch({ base: 0, records: [[0, "a"]], attributes: 5 });
+    expect(() => takeRecords(unknown, bounds)).toThrow("compressed by codec 5");
   });
 });
 

@@ -121,6 +121,8 @@ export interface FetchedPartition {
   readonly partition: number;
   readonly error: string | undefined;
   readonly aborted: readonly Aborted[];
+  /** Where what can be read ends; -1 if the broker did not say. */
+  readonly readableTo: number;
   readonly records: Uint8Array;
 }
 
@@ -162,13 +164,15 @@ function readFetched(answer: Decoder): FetchedPartition[] {
   return answer.readArray(() => {
     const partition = answer.readInt32();
     const error = errorOf(answer.readInt16());
-    for (let offsets = 0; offsets < 3; offsets++) answer.readInt64(); // the high watermark, last stable, first
+    answer.readInt64(); // the high watermark
+    const readableTo = Number(answer.readInt64().toString()); // the last stable offset
+    answer.readInt64(); // the first offset
     const aborted = answer.readArray(() => ({
       producerId: BigInt(answer.readInt64().toString()),
       firstOffset: Number(answer.readInt64().toString()),
     }));
     answer.readInt32(); // a replica that would rather be read
-    return { topic, partition, error, aborted, records: answer.readBytes() ?? NO_BYTES };
+    return { topic, partition, error, aborted, readableTo, records: answer.readBytes() ?? NO_BYTES };
   });
 }
 
