@@ -41,14 +41,18 @@ export const holding = <A, E, R>(
   all: readonly Holdable[],
   work: Effect.Effect<A, E, R>,
 ): Effect.Effect<A, E | LogFailed, R | Log> =>
-  Effect.scoped(
-    Effect.gen(function* () {
-      const outer = yield* HeldUntilMs;
-      const holds = yield* Effect.forEach(all, hold, { concurrency: "unbounded" });
-      const heldUntilMs = () => Math.min(outer(), ...holds.map((untilMs) => untilMs()));
-      return yield* Effect.provideService(work, HeldUntilMs, heldUntilMs);
-    }),
-  ) as Effect.Effect<A, E | LogFailed, R | Log>;
+  // The scope is the holds' own: what `work` opens may outlive them.
+  Effect.acquireUseRelease(
+    Scope.make(),
+    (scope) =>
+      Effect.gen(function* () {
+        const outer = yield* HeldUntilMs;
+        const holds = yield* Effect.forEach(all, (of) => Scope.provide(hold(of), scope), { concurrency: "unbounded" });
+        const heldUntilMs = () => Math.min(outer(), ...holds.map((untilMs) => untilMs()));
+        return yield* Effect.provideService(work, HeldUntilMs, heldUntilMs);
+      }),
+    (scope, exit) => Scope.close(scope, exit),
+  );
 
 /** Until when what the work at hand needs is held; fails with LogFailed("fenced") if it was lost. */
 export const stillHeld: Effect.Effect<number, LogFailed> = Effect.gen(function* () {
