@@ -40,7 +40,7 @@ export interface Identity {
 export interface Candidate {
   readonly partition: number;
   readonly offset: number;
-  /** Append time, as are all times here. */
+  /** Append time, as are all times here: whole milliseconds. */
   readonly timestampMs: number;
   readonly identities: readonly Identity[];
   readonly records: Records;
@@ -127,6 +127,14 @@ function valueIdentifier({ dedupe: { by, withinMs }, projection, partition }: Va
 }
 
 const DECODER = new TextDecoder("utf-8", { ignoreBOM: true });
+
+/** What a Date can hold; a producer of its own can write any number as a record's time. */
+const TIME_MS_MAX = 8.64e15;
+
+/** A record's time as it is remembered: the same whether it is compared within its batch or with the batches before. */
+export function timeOf({ timestamps }: Records, index: number): number {
+  return Math.trunc(Math.min(TIME_MS_MAX, Math.max(-TIME_MS_MAX, timestamps[index])));
+}
 
 function hashOf(bytes: Uint8Array): string {
   return Bun.SHA256.hash(bytes, "hex").slice(0, 2 * IDENTITY_BYTES);

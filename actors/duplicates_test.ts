@@ -13,6 +13,7 @@ import {
   type Identity,
   identifierOf,
   type Sighting,
+  timeOf,
   wantedOf,
 } from "./duplicates.ts";
 import type { Projection } from "./landing.ts";
@@ -204,6 +205,17 @@ describe("identifierOf()", () => {
     const alone = (index: number) => identifierOf({ projection: PROJECTION }, 0)(marked(mark(index)), 0);
     expect(alone(3)).toEqual([both[1]!]);
     expect(alone(4)[0]!.hash).not.toBe(both[1]!.hash);
+  });
+});
+
+describe("timeOf()", () => {
+  test.each([
+    [1_700_000_000_000.7, 1_700_000_000_000],
+    [-1, -1],
+    [2 ** 63, 8.64e15],
+    [-(2 ** 63), -8.64e15],
+  ])("takes %d for %d", (timeMs, expected) => {
+    expect(timeOf(recordsOf(["{}"], { timeMs }), 0)).toBe(expected);
   });
 });
 

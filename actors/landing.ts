@@ -22,7 +22,15 @@ import { Clock, Data, Effect } from "effect";
 import { bytesOf, type Part } from "./batch.ts";
 import { BodyWriter, ChangeWriter, recycle } from "./body.ts";
 import { decodeParts, rawValue, whyEmpty } from "./decoded.ts";
-import { type Candidate, canComeTwice, identifierOf, type Places, type Sighting, wantedOf } from "./duplicates.ts";
+import {
+  type Candidate,
+  canComeTwice,
+  identifierOf,
+  type Places,
+  type Sighting,
+  timeOf,
+  wantedOf,
+} from "./duplicates.ts";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import { type LeftOut, leftOut, remembered } from "./left_out.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
@@ -128,7 +136,7 @@ const prepareCandidates = Effect.fnUntraced(function* (target: Target, parts: re
       for (let index = start; index < end; index++) {
         const verdict = verdictOn(target.projection, { records, index });
         if (verdict === undefined) {
-          const [offset, timestampMs] = [records.offsets[index], records.timestamps[index]];
+          const [offset, timestampMs] = [records.offsets[index], timeOf(records, index)];
           const identities = identify(records, index);
           candidates.push({ partition, offset, timestampMs, identities, records, index });
         } else keepBad(bad, partition, quarantined(partition, { records, index }, verdict));

@@ -18,9 +18,9 @@ import type { Remembered } from "./ledger.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
 import { NUMBERS } from "./read_settings.ts";
 
-/** Identities of one question: half a mebibyte of SQL. */
-const ASKED_MAX = 16_384;
-const SQL_BYTES_MAX = 1 << 20;
+/** Identities of one question, two mebibytes of SQL: a question about many reads the whole window, so it is better asked once. */
+const ASKED_MAX = 65_536;
+const SQL_BYTES_MAX = 4 << 20;
 const NO_FINGERPRINT = "0".repeat(32);
 /** partition, identity, fingerprint, offset, time, seconds to be kept. */
 const ROW_BYTES = 4 + 16 + 16 + 8 + 8 + 4;

@@ -2,7 +2,7 @@
  * The JSON Schema of a source's events, and an event that the source takes.
  *
  *   Source ─┬─eventSchema──▶ what editors and clients check before they send
- *           └─eventExample─▶ an event that the judge accepts, made of the columns' types alone
+ *           └─eventExample─▶ an event that the judge accepts, made of the columns' types alone; eventLine: as CSV
  *
  * The judge says more than a schema can (`1.0` is no integer, a local time may be
  * skipped by daylight saving): what it accepts is valid here, not always the
@@ -12,6 +12,7 @@
  */
 import { type ColumnType, readType } from "./conform/column_type.ts";
 import { QUOTED_INTEGER, QUOTED_NUMBER } from "./conform/grammar.ts";
+import { csvLine } from "./format/csv.ts";
 import { integerSchema, type JsonSchema, schemaOf, textOrNested } from "./json_schema.ts";
 import type { Column, Source } from "./source.ts";
 
@@ -58,6 +59,12 @@ function eventShape(type: ColumnType): JsonSchema {
 /** An event with a value in every column, accepted at `nowMs`. */
 export function eventExample({ columns }: Source, nowMs: number): Readonly<Record<string, unknown>> {
   return Object.fromEntries(columns.map(({ name, type }) => [name, exampleOf(readType(type), { name, nowMs })]));
+}
+
+/** The same event as a source of CSV takes it; other formats are not sent as text. */
+export function eventLine(source: Source, nowMs: number): string | undefined {
+  const { format } = source;
+  return format.kind === "csv" ? csvLine(format, eventExample(source, nowMs)) : undefined;
 }
 
 function exampleOf(type: ColumnType, of: { readonly name: string; readonly nowMs: number }): unknown {

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import { conform } from "./conform/conform.ts";
-import { eventExample, eventSchema } from "./event_schema.ts";
+import { eventExample, eventLine, eventSchema } from "./event_schema.ts";
 import type { Source } from "./source.ts";
 
 const NOW_MS = Date.UTC(2026, 0, 31, 10, 20, 30, 123);
@@ -37,6 +37,13 @@ describe("eventExample()", () => {
     const source = sourceOf(type);
     const event = JSON.stringify(eventExample(source, NOW_MS));
     expect(conform(source).judge(event, NOW_MS)).toMatchObject({ ok: true });
+  });
+
+  test.each(TYPES)("of %s is what the judge takes as a line of CSV, too", (type) => {
+    const source = sourceOf(type, { format: { kind: "csv", delimiter: ";", columns: ["x"] } });
+    const { decoder, judge } = conform(source);
+    const decoded = decoder!(Buffer.from(eventLine(source, NOW_MS)!));
+    expect(judge((decoded as { text: string }).text, NOW_MS)).toMatchObject({ ok: true });
   });
 
   test("is taken as the event's own time", () => {

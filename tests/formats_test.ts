@@ -252,6 +252,8 @@ describe("drift: stop", () => {
     expect(answer.status).toBe(202);
     const ready = await world.request("/readyz");
     expect([ready.status, await ready.json()]).toMatchObject([503, { reasons: ["table/ods.strict_price is stopped"] }]);
+    const { actors } = await ask<{ actors: { stopped: object[] } }>("status");
+    expect(actors.stopped).toEqual([{ address: "table/ods.strict_price", state: "stopped", note: why }]);
     expect(await stored()).not.toContain(4);
     expect(await quarantine("strict_price")).toEqual([]);
 

@@ -13,7 +13,7 @@ import type { WarehouseFailed } from "@weir/connectors";
 import { qualifiedName } from "@weir/sql";
 import { Effect, Exit } from "effect";
 import type { Door } from "./door.ts";
-import { reasonsNotReady } from "./health.ts";
+import { DOWN, reasonsNotReady } from "./health.ts";
 import { lagOf, PART_MS_MAX } from "./lag.ts";
 import { VERSION } from "./version.ts";
 
@@ -159,8 +159,10 @@ function modelsOf({ catalog }: Door) {
 function actorsOf({ sources }: Door) {
   const reports = sources.registry.reports();
   const restarted = reports.filter(({ restarts }) => restarts > 0);
+  const stopped = reports.filter(({ kind, state }) => kind === "table" && DOWN.has(state));
   return {
     running: reports.length,
+    stopped: stopped.map(({ address, state, note }) => ({ address, state, note: note ?? null })),
     restarted: restarted.map(({ address, state, restarts, lastError }) => ({
       ...{ address, state, restarts, last_error: lastError ?? null },
     })),

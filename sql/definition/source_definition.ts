@@ -10,6 +10,7 @@
  * @module
  */
 import { z } from "zod";
+import { hasOps } from "../format/format.ts";
 import type { Column, Source } from "../source.ts";
 import { readColumnList, type WrittenTable } from "./column_list.ts";
 import { dedupeOption, dedupeProblem } from "./dedupe_option.ts";
@@ -157,6 +158,13 @@ export function finishSource(
     allowed: TIME_TYPE,
     wanted: "a Date or DateTime column that is not Nullable",
   });
+  const format = readFormat(options.format, { cut: draft.cut, columns, unknown: options.unknown });
+  if (options.dedupe !== undefined && hasOps(format))
+    throw new DefinitionError(
+      placeOf(draft.cut, ["dedupe"]),
+      "Cannot use dedupe here: the records of this format change rows, and a change is no repeat.",
+      "Leave dedupe out.",
+    );
   const source: Source = {
     kind: "source",
     layer: "ods",
@@ -167,7 +175,7 @@ export function finishSource(
     key: options.key ?? options.dedupe?.by,
     eventTime: options.event_time,
     unknown: options.unknown,
-    format: readFormat(options.format, { cut: draft.cut, columns, unknown: options.unknown }),
+    format,
     drift: options.drift,
     dedupe: options.dedupe && { by: options.dedupe.by, withinMs: options.dedupe.within },
     retention: { ageMsMax: options.retention.age, bytesMax: options.retention.size },

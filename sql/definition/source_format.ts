@@ -44,6 +44,10 @@ export const formatOption = z
         .refine((schemas) => Object.keys(schemas).length <= SCHEMAS_MAX, `At most ${SCHEMAS_MAX} schemas`)
         .optional()
         .describe("avro: schemas by the id in front of each record (Confluent's wire format)."),
+      envelope: z
+        .enum(["none", "debezium"])
+        .optional()
+        .describe("avro: whether records are Debezium's changes of rows; none by default."),
       message: z.string().min(1).optional().describe("protobuf: the message that a record is, with its package."),
       framing: z
         .enum(["none", "confluent"])
@@ -63,7 +67,7 @@ const OPTIONS: Readonly<Record<Kind, readonly (Option | `${Option}?`)[]>> = {
   csv: ["delimiter?", "columns?"],
   debezium: [],
   canal: [],
-  avro: ["schema?", "schemas?"],
+  avro: ["schema?", "schemas?", "envelope?"],
   protobuf: ["schema", "message", "framing?"],
 };
 
@@ -86,6 +90,7 @@ export function readFormat(written: z.output<typeof formatOption>, about: About)
         kind,
         schema:
           schemas === undefined ? schema : new Map(Object.entries(schemas).map(([id, text]) => [Number(id), text])),
+        isChange: said.envelope === "debezium",
       };
     case "protobuf":
       return { kind, schema, message, isFramed: said.framing === "confluent" };

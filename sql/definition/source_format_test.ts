@@ -42,12 +42,12 @@ describe("format", () => {
     [
       "takes a schema of Avro",
       `format:\n  kind: avro\n  schema: |\n    ${AVRO}`,
-      { kind: "avro", schema: `${AVRO}\n` },
+      { kind: "avro", schema: `${AVRO}\n`, isChange: false },
     ],
     [
       "takes schemas by their ids",
-      `format:\n  kind: avro\n  schemas:\n    7: '${AVRO}'`,
-      { kind: "avro", schema: new Map([[7, AVRO]]) },
+      `format:\n  kind: avro\n  envelope: debezium\n  schemas:\n    7: '${AVRO}'`,
+      { kind: "avro", schema: new Map([[7, AVRO]]), isChange: true },
     ],
     [
       "takes a message of Protobuf",
@@ -72,7 +72,7 @@ describe("format", () => {
     [
       "an unknown option",
       "format:\n  kind: csv\n  header: true",
-      "6:3 Cannot use 'format.header' here: there is no such option. → Use one of: kind, delimiter, columns, schema, schemas, message, framing.",
+      "6:3 Cannot use 'format.header' here: there is no such option. → Use one of: kind, delimiter, columns, schema, schemas, envelope, message, framing.",
     ],
     [
       "no kind",

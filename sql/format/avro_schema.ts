@@ -10,6 +10,8 @@
  *
  * @module
  */
+import { DAYS, TIMES } from "./connect_value.ts";
+import type { SecondDigits } from "./exact_text.ts";
 import { SchemaRefused } from "./undecodable.ts";
 
 /** One type of a schema. */
@@ -21,7 +23,7 @@ export type AvroType =
   | { readonly kind: "union"; readonly branches: readonly AvroType[] }
   | { readonly kind: "record"; readonly name: string; readonly fields: readonly AvroField[] }
   | { readonly kind: "date" | "uuid"; readonly plain: AvroType }
-  | { readonly kind: "time"; readonly digits: 3 | 6 | 9; readonly zone: "Z" | "" }
+  | { readonly kind: "time"; readonly digits: SecondDigits; readonly zone: "Z" | "" }
   | { readonly kind: "decimal"; readonly scale: number; readonly plain: AvroType };
 
 /** One field of a record. */
@@ -117,9 +119,10 @@ class SchemaReader {
   }
 }
 
-/** What a plain type means by its `logicalType`. */
+/** What a plain type means by its `logicalType`; where it has none, by the name that Kafka Connect gives it. */
 function logical(plain: AvroType, json: JsonObject): AvroType {
   const name = json.logicalType;
+  if (name === undefined) return connectType(plain, json["connect.name"]);
   if (typeof name !== "string") return plain;
   const [, local, unit] = TIMESTAMP.exec(name) ?? [];
   if (unit !== undefined && plain.kind === "long")
@@ -131,6 +134,13 @@ function logical(plain: AvroType, json: JsonObject): AvroType {
   if (typeof scale !== "number" || !Number.isInteger(scale) || scale < 0 || scale > 76)
     throw refused(`a decimal has the scale ${JSON.stringify(scale)}, not 0 to 76`);
   return { kind: "decimal", scale, plain };
+}
+
+/** Debezium's days and times, which Avro has no name for: a database's time without a zone has no offset. */
+function connectType(plain: AvroType, name: Json | undefined): AvroType {
+  if (plain.kind === "int" && DAYS.has(name)) return { kind: "date", plain };
+  const digits = plain.kind === "long" ? TIMES.get(name) : undefined;
+  return digits === undefined ? plain : { kind: "time", digits, zone: "" };
 }
 
 function enumOf(json: JsonObject): AvroType {

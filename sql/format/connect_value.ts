@@ -26,8 +26,9 @@ export interface ConnectSchema {
   readonly parameters?: { readonly scale?: unknown } | null;
 }
 
-const DAYS: ReadonlySet<unknown> = new Set(["io.debezium.time.Date", "org.apache.kafka.connect.data.Date"]);
-const TIMES: ReadonlyMap<unknown, SecondDigits> = new Map<unknown, SecondDigits>([
+/** Names of days, and of times in units of so many digits of a second: Avro's schemas have them, too. */
+export const DAYS: ReadonlySet<unknown> = new Set(["io.debezium.time.Date", "org.apache.kafka.connect.data.Date"]);
+export const TIMES: ReadonlyMap<unknown, SecondDigits> = new Map<unknown, SecondDigits>([
   ["io.debezium.time.Timestamp", 3],
   ["org.apache.kafka.connect.data.Timestamp", 3],
   ["io.debezium.time.MicroTimestamp", 6],

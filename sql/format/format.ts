@@ -29,6 +29,8 @@ export type Format =
       readonly kind: "avro";
       /** The one schema of all records, or their schemas by the id in front of each record (Confluent's wire format). */
       readonly schema: string | ReadonlyMap<number, string>;
+      /** Records are Debezium's changes of rows. */
+      readonly isChange: boolean;
     }
   | { readonly kind: "protobuf"; readonly schema: string; readonly message: string; readonly isFramed: boolean };
 
@@ -48,7 +50,10 @@ export type Decoder = (value: Uint8Array | null) => Decoded;
 export type Decode = (value: Uint8Array) => Exclude<Decoded, { readonly kind: "refused" }>;
 
 /** Whether records of the format say what happened to their row. */
-export const hasOps = ({ kind }: Format): boolean => kind === "debezium" || kind === "canal";
+export const hasOps = (format: Format): boolean => isDebezium(format) || format.kind === "canal";
+
+const isDebezium = (format: Format): boolean =>
+  format.kind === "debezium" || (format.kind === "avro" && format.isChange);
 
 /** Takes an event as the JSON that it is; for those who have one event at a time. */
 export const jsonDecoder: Decoder = (value) =>
@@ -83,7 +88,7 @@ function decodeOf({ format, columns, unknown }: Source, types: readonly ColumnTy
     case "canal":
       return canalDecoder(named);
     case "avro":
-      return avroDecoder(format.schema);
+      return format.isChange ? changeDecoder(avroDecoder(format.schema)) : avroDecoder(format.schema);
     case "protobuf":
       return protobufDecoder(format, unknown);
     case "json":
@@ -91,8 +96,17 @@ function decodeOf({ format, columns, unknown }: Source, types: readonly ColumnTy
   }
 }
 
+/** Changes of rows inside another format: what that says is the change. */
+function changeDecoder(outer: Decode): Decode {
+  const change = debeziumDecoder();
+  return (value) => {
+    const said = outer(value);
+    return said.kind === "row" ? change(Buffer.from(said.text)) : said;
+  };
+}
+
 /** Debezium sends one behind every delete, for compacted topics; the delete itself has said everything. */
-function tombstone({ kind }: Format): Decoded {
-  if (kind === "debezium") return { kind: "nothing", reason: "a tombstone repeats the delete before it" };
+function tombstone(format: Format): Decoded {
+  if (isDebezium(format)) return { kind: "nothing", reason: "a tombstone repeats the delete before it" };
   return NO_VALUE;
 }

@@ -39,6 +39,8 @@ type Found = Map<number, Raw[]>;
 const WIRES: Readonly<Partial<Record<Scalar, Wire>>> = {
   ...{ double: 1, fixed64: 1, sfixed64: 1, float: 5, fixed32: 5, sfixed32: 5, string: 2, bytes: 2 },
 };
+const GOOGLE = "google.protobuf.";
+const WRAPPER = /^(Double|Float|U?Int64|U?Int32|Bool|String|Bytes)Value$/;
 const NANOS = 1_000_000_000n;
 const NOTHING = new Uint8Array(0);
 
@@ -98,22 +100,20 @@ function messageText(message: ProtoMessage, reader: ByteReader, about: About): s
 
 /** The text of a message that stands for a value of its own; undefined: it is as its fields are. */
 function wellKnownText({ name, fields }: ProtoMessage, found: Found, about: About): string | undefined {
-  if (!name.startsWith("google.protobuf.")) return undefined;
+  if (!name.startsWith(GOOGLE)) return undefined;
+  const own = name.slice(GOOGLE.length);
   const field = (number: number) => fieldText(fields.get(number)!, found.get(number), about);
-  switch (name.slice("google.protobuf.".length)) {
-    case "Timestamp":
-      return timeText(BigInt(field(1)) * NANOS + nanos(field(2), 0n), { digits: 9, zone: "Z" });
-    case "Duration": {
-      const all = BigInt(field(1)) * NANOS + nanos(field(2), 1n - NANOS);
-      const [whole, rest] = [(all < 0n ? -all : all) / NANOS, (all < 0n ? -all : all) % NANOS];
-      const fraction = rest === 0n ? "" : `.${rest.toString().padStart(9, "0").replace(/0+$/, "")}`;
-      return `"${all < 0n ? "-" : ""}${whole}${fraction}"`;
-    }
-    default:
-      return /^(Double|Float|U?Int64|U?Int32|Bool|String|Bytes)Value$/.test(name.slice("google.protobuf.".length))
-        ? field(1)
-        : undefined;
-  }
+  if (own === "Timestamp") return timeText(BigInt(field(1)) * NANOS + nanos(field(2), 0n), { digits: 9, zone: "Z" });
+  if (own === "Duration") return secondsText(BigInt(field(1)) * NANOS + nanos(field(2), 1n - NANOS));
+  return WRAPPER.test(own) ? field(1) : undefined;
+}
+
+/** Nanoseconds as the text of seconds, without zeros at the end. */
+function secondsText(all: bigint): string {
+  const size = all < 0n ? -all : all;
+  const rest = size % NANOS;
+  const fraction = rest === 0n ? "" : `.${rest.toString().padStart(9, "0").replace(/0+$/, "")}`;
+  return `"${all < 0n ? "-" : ""}${size / NANOS}${fraction}"`;
 }
 
 function nanos(text: string, min: bigint): bigint {

@@ -76,35 +76,39 @@ async function audit(door: DoorProcess, { promised }: Producer): Promise<void> {
 }
 
 describe("kill -9", () => {
-  test(`of the door, ${KILLS} times during ingestion (WEIR_SEED=${SEED})`, async () => {
-    const dataDir = join(folder.path, "door");
-    let door = await startProcess({ dataDir, projectDir, env: SLOW_DISK });
-    const producer = new Producer(door, { senders: 4, batch: 50 });
-    const places = new Map<Place, number>();
-    for (
-      let kill = 0;
-      kill < KILLS_MAX &&
-      !(kill >= KILLS && places.has("between intent and insert") && places.has("between insert and commit"));
-      kill++
-    ) {
-      await Bun.sleep(150 + random() * 300);
-      producer.door = undefined;
-      await door.kill();
-      const place = await placeOfDeath(dataDir);
-      places.set(place, (places.get(place) ?? 0) + 1);
-      door = await startProcess({ dataDir, projectDir, env: SLOW_DISK });
-      producer.door = door;
-    }
-    await producer.stop();
-    console.log(
-      `killed ${[...places].map(([place, count]) => `${count} x ${place}`).join(", ")}; ${producer.promised.events} events`,
-    );
-    expect([...places.keys()]).toEqual(
-      expect.arrayContaining(["between intent and insert", "between insert and commit"]),
-    );
-    await audit(door, producer);
-    await door.stop();
-  }, 120_000 + KILLS * KILL_MS_MAX);
+  test(
+    `of the door, ${KILLS} times during ingestion (WEIR_SEED=${SEED})`,
+    async () => {
+      const dataDir = join(folder.path, "door");
+      let door = await startProcess({ dataDir, projectDir, env: SLOW_DISK });
+      const producer = new Producer(door, { senders: 4, batch: 50 });
+      const places = new Map<Place, number>();
+      for (
+        let kill = 0;
+        kill < KILLS_MAX &&
+        !(kill >= KILLS && places.has("between intent and insert") && places.has("between insert and commit"));
+        kill++
+      ) {
+        await Bun.sleep(150 + random() * 300);
+        producer.door = undefined;
+        await door.kill();
+        const place = await placeOfDeath(dataDir);
+        places.set(place, (places.get(place) ?? 0) + 1);
+        door = await startProcess({ dataDir, projectDir, env: SLOW_DISK });
+        producer.door = door;
+      }
+      await producer.stop();
+      console.log(
+        `killed ${[...places].map(([place, count]) => `${count} x ${place}`).join(", ")}; ${producer.promised.events} events`,
+      );
+      expect([...places.keys()]).toEqual(
+        expect.arrayContaining(["between intent and insert", "between insert and commit"]),
+      );
+      await audit(door, producer);
+      await door.stop();
+    },
+    120_000 + KILLS * KILL_MS_MAX,
+  );
 
   test("of ClickHouse under load: back at once, nothing lost", async () => {
     const door = await startProcess({ dataDir: join(folder.path, "engine"), projectDir });

@@ -5,8 +5,8 @@
  */
 import type { RunningDoor } from "./start.ts";
 
-/** How long the process may take to end by itself once everything is closed. */
-const EXIT_MS_MAX = 500;
+/** How long a process may linger that has closed its door and its parts. */
+const LINGER_MS_MAX = 200;
 
 /** Resolves with the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
 export function signalled(): Promise<NodeJS.Signals> {
@@ -40,7 +40,7 @@ export async function serveUntilSignal(running: RunningDoor, { isJson }: { isJso
   await signalled();
   if (!isJson) console.log("Closing: what is under way is finished.");
   await running.stop();
-  // A client library may keep timers of connections that were torn; nothing of them is wanted any more.
-  setTimeout(() => process.exit(), EXIT_MS_MAX).unref();
+  // Everything is closed. A library's timer may go on ticking; nobody waits for it.
+  setTimeout(() => process.exit(), LINGER_MS_MAX).unref();
   return 0;
 }

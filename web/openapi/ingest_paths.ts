@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { csvLine, eventExample, eventSchema, type JsonSchema, type Source } from "@weir/sql";
+import { eventExample, eventLine, eventSchema, type JsonSchema, type Source } from "@weir/sql";
 import type { Door } from "../door.ts";
 import { EVENTS_MAX } from "../events.ts";
 import { INGEST_LIMITS } from "../ingest.ts";
@@ -53,10 +53,10 @@ function ingested(source: Source, nowMs: number): Operation {
   const event = { $ref: `#/components/schemas/${eventName(source)}` };
   const example = eventExample(source, nowMs);
   const lines = (text: string) => ({ schema: { type: "string" }, example: `${text}\n` });
-  const { format } = source;
+  const line = eventLine(source, nowMs);
   const content: NonNullable<Operation["requestBody"]>["content"] =
-    format.kind === "csv"
-      ? { "text/csv": lines(csvLine(format, example)) }
+    line !== undefined
+      ? { "text/csv": lines(line) }
       : {
           ...jsonContent({ anyOf: [event, listOf(event)] }, example),
           "application/x-ndjson": lines(JSON.stringify(example)),

@@ -75,6 +75,7 @@ const STATUS: Operation = {
       models: objectOf({ active: WHOLE, building: WHOLE, suspended: listOf(objectOf({ name: TEXT, note: TEXT })) }),
       actors: objectOf({
         running: WHOLE,
+        stopped: listOf(objectOf({ address: TEXT, state: TEXT, note: TEXT_OR_NULL })),
         restarted: listOf(objectOf({ address: TEXT, state: TEXT, restarts: WHOLE })),
       }),
       disk: objectOf({
