@@ -20,7 +20,7 @@
 import type { Commit, MembershipEvent, Records } from "@weir/connectors";
 import { cut, rowsReady } from "./batch.ts";
 import { ageMs } from "./batch_age.ts";
-import { announcedMs, type Intent, sameCut, tokenOf } from "./intent.ts";
+import { type Intent, sameCut, tokenOf } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 import type { Command, Turn } from "./runtime/actor.ts";
 import { withdraw } from "./table_drift.ts";
@@ -32,6 +32,7 @@ import {
   markOf,
   type Owned,
   readyOf,
+  repeated,
   type TableAction,
   type TableMessage,
   type TableState,
@@ -252,11 +253,6 @@ function cutBatch(state: TableState, nowMs: number): readonly [TableState, Batch
   const batch: Batch = { intent, parts, token: tokenOf(statement, intent), tries: 0 };
   const left = [...owned.values()].some((at) => at.ready.slices.length > 0);
   return [{ ...state, owned, openedMs: left ? nowMs : undefined }, batch];
-}
-
-/** A batch that was announced before and remembers since when. */
-function repeated(batch: Batch): Batch {
-  return { ...batch, intent: { ...batch.intent, firstMs: announcedMs(batch.intent) } };
 }
 
 /** Keeps the intent in the metadata of every partition of the vector that is owned here; positions stay. */
