@@ -28,6 +28,8 @@ export interface Intent {
   readonly catalog: number;
   /** When it was announced, milliseconds since 1970, by its owner's clock. */
   readonly atMs: number;
+  /** When it was announced first, if that was not the last time; what landed since then may have pushed its token out. */
+  readonly firstMs?: number | undefined;
   readonly ranges: readonly Range[];
 }
 
@@ -63,9 +65,14 @@ export function tokenOf(statement: string, { epoch, catalog, ranges }: Intent): 
 /** True if both announce the same cut: everything but the time. */
 export function sameCut(one: Intent, other: Intent): boolean {
   return (
-    encodeMark({ epoch: 0, last: undefined, intent: { ...one, atMs: 0 } }) ===
-    encodeMark({ epoch: 0, last: undefined, intent: { ...other, atMs: 0 } })
+    encodeMark({ epoch: 0, last: undefined, intent: { ...one, atMs: 0, firstMs: 0 } }) ===
+    encodeMark({ epoch: 0, last: undefined, intent: { ...other, atMs: 0, firstMs: 0 } })
   );
+}
+
+/** The time since when the warehouse may know of a batch. */
+export function announcedMs({ atMs, firstMs }: Intent): number {
+  return firstMs ?? atMs;
 }
 
 /** Writes a mark as commit metadata. */
@@ -81,6 +88,7 @@ export function encodeMark(mark: Mark): string {
       intent.atMs,
       intent.ranges.map((r) => [r.partition, r.from, r.to, r.rows, r.crc]),
     ],
+    f: intent?.firstMs,
     h: mark.lateUntilMs,
   });
 }
@@ -88,10 +96,11 @@ export function encodeMark(mark: Mark): string {
 /** Reads commit metadata back; undefined if it is empty or was not written by this protocol. */
 export function decodeMark(metadata: string): Mark | undefined {
   if (!metadata.startsWith('{"v":1,')) return undefined;
-  const { e, l, i, h } = JSON.parse(metadata) as {
+  const { e, l, i, f, h } = JSON.parse(metadata) as {
     e: number;
     l?: [number, number, number];
     i?: [number, number, number, [number, number, number, number, number][]];
+    f?: number;
     h?: number;
   };
   return {
@@ -101,6 +110,7 @@ export function decodeMark(metadata: string): Mark | undefined {
       epoch: i[0],
       catalog: i[1],
       atMs: i[2],
+      firstMs: f,
       ranges: i[3].map(([partition, from, to, rows, crc]) => ({ partition, from, to, rows, crc })),
     },
     lateUntilMs: h,

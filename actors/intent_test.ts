@@ -57,6 +57,7 @@ describe("sameCut()", () => {
     ["another number of records", withRange({ rows: 3 }), false],
     ["another end", withRange({ to: 13 }), false],
     ["another catalog", { ...INTENT, catalog: 8 }, false],
+    ["an earlier first time", { ...INTENT, firstMs: 1 }, true],
     ["another epoch", { ...INTENT, epoch: 1 }, false],
     ["one range less", { ...INTENT, ranges: [INTENT.ranges[0]] }, false],
   ])("compares with %s", (_, other, expected) => {
@@ -70,6 +71,10 @@ describe("encodeMark() and decodeMark()", () => {
     ["a new partition", { epoch: 1, last: undefined, intent: undefined }],
     ["a position", { epoch: 3, last: LAST, intent: undefined }],
     ["the first intent of a partition", { epoch: 1, last: undefined, intent: INTENT }],
+    [
+      "an intent that was announced again",
+      { epoch: 1, last: undefined, intent: { ...INTENT, firstMs: INTENT.atMs - 9 } },
+    ],
     ["a position with the next intent", { epoch: 2, last: LAST, intent: INTENT }],
     [
       "fractions of a millisecond",

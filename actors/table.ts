@@ -23,7 +23,7 @@ import {
 import { Data, Deferred, Effect, Exit, Queue, Scope } from "effect";
 import { AWAY_RETRY, whileAway } from "./away_retry.ts";
 import { type Part, partOf, type Slice } from "./batch.ts";
-import { type Intent, type LastRecord, type Range, tokenOf } from "./intent.ts";
+import { announcedMs, type Intent, type LastRecord, type Range, tokenOf } from "./intent.ts";
 import { land, type Prepared, prepare, type SuspendView, type Target } from "./landing.ts";
 import { Ledger } from "./ledger.ts";
 import { type PartitionLimits, type PartitionMessage, partitionActor } from "./partition.ts";
@@ -128,6 +128,7 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
       const { batch, deadlineMs } = action;
       const { token } = batch;
       return Effect.gen(function* () {
+        if (batch.tries > 0) yield* remembered(options, batch);
         const target = yield* options.targetAt(batch.intent.catalog);
         const message = yield* land(target, batch, {
           deadlineMs,
@@ -274,12 +275,25 @@ const reread = Effect.fnUntraced(function* (
     parts.push(part);
   }
   if (marker !== undefined) return { kind: "reread", intent, parts, landed: { ...marker, tookMs: 0 } };
-  const since = yield* whileAway(ledger.partsSince(target.statement, intent.atMs));
+  const since = yield* whileAway(ledger.partsSince(target.statement, announcedMs(intent)));
   if (since > windowParts / 2) {
     const note = `Cannot recover batch ${token}: it has no marker and up to ${since} parts came after it; the warehouse may have forgotten it.`;
     return { kind: "unrecoverable", intent, note };
   }
   return { kind: "reread", intent, parts, landed: undefined };
+});
+
+/** Fails where the warehouse may have forgotten a batch that one of its tries may have stored: recovery decides then. */
+const remembered = Effect.fnUntraced(function* (
+  { target, windowParts }: TableOptions,
+  { intent, token }: Batch,
+): Effect.fn.Return<void, unknown, Ledger> {
+  const ledger = yield* Ledger;
+  const since = yield* whileAway(ledger.partsSince(target.statement, announcedMs(intent)));
+  if (since <= windowParts / 2) return;
+  return yield* Effect.fail(
+    new Error(`Cannot repeat batch ${token}: up to ${since} parts came since it was announced.`),
+  );
 });
 
 /** The records [from, to) of one partition as they are now; undefined if they cannot all be read. */

@@ -8,7 +8,7 @@
 import type { Commit, MembershipEvent, Records } from "@weir/connectors";
 import { type BatchLimits, bytesReady, type Part, type Ready, rowsReady } from "./batch.ts";
 import type { AgeLimits, LastLanding } from "./batch_age.ts";
-import { encodeMark, type Intent, type LastRecord } from "./intent.ts";
+import { announcedMs, encodeMark, type Intent, type LastRecord } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 
 /** Every bound of the table actor. */
@@ -202,4 +202,9 @@ export function isFull(state: TableState): boolean {
   const { rowsMax, bytesMax } = state.setup.limits;
   const ready = readyOf(state);
   return rowsReady(ready) >= rowsMax || bytesReady(ready) >= bytesMax;
+}
+
+/** A batch that was announced before and remembers since when. */
+export function repeated(batch: Batch): Batch {
+  return { ...batch, intent: { ...batch.intent, firstMs: announcedMs(batch.intent) } };
 }

@@ -32,6 +32,7 @@ import {
   markOf,
   type Owned,
   readyOf,
+  repeated,
   type TableAction,
   type TableMessage,
   type TableState,
@@ -80,7 +81,9 @@ export function stepTable(state: TableState, message: TableMessage, nowMs: numbe
         ? withdraw(state, { batch: state.batch, drifts: message.drifts })
         : [state, []];
     case "again":
-      return state.phase === "delayed" && state.batch !== undefined ? announce(state, state.batch, nowMs) : [state, []];
+      return state.phase === "delayed" && state.batch !== undefined
+        ? announce(state, repeated(state.batch), nowMs)
+        : [state, []];
     case "advanced":
       if (state.phase === "withdrawing" && state.batch?.token === message.token) return onWithdrawn(state, nowMs);
       return state.phase === "advancing" && state.batch?.token === message.token
@@ -166,7 +169,7 @@ function onReread(state: TableState, message: Extract<TableMessage, { kind: "rer
   const { intent, parts, landed } = message;
   const batch: Batch = { intent, parts, token: tokenOf(state.setup.statement, intent), tries: 0 };
   const taken: TableState = { ...state, open: state.open.slice(1), owned: lateAfter(state, intent) };
-  if (landed === undefined) return announce(taken, batch, nowMs);
+  if (landed === undefined) return announce(taken, repeated(batch), nowMs);
   return onLanded({ ...taken, batch, phase: "landing" }, landed, nowMs);
 }
 

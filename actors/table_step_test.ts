@@ -206,6 +206,11 @@ describe("stepTable(): a delayed batch", () => {
     expect(next.batch?.parts).toBe(state.batch?.parts as Part[]);
   });
 
+  test("remembers when it was announced first, however often it is announced again", () => {
+    const { state } = play([...TRIED, 80, again, announced("0[0,2)"), delayed("0[0,2)"), 300, again]);
+    expect(state.batch?.intent).toMatchObject({ atMs: T0 + 300, firstMs: T0 + 20 });
+  });
+
   test("is never waited for longer than retryMsMax", () => {
     const round: Step[] = [again, announced("0[0,2)"), delayed("0[0,2)")];
     expect(play([...TRIED, ...Array.from({ length: 40 }, () => round).flat()]).told).toEqual(["after 5000 again"]);

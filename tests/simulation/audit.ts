@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { decodeMark, type LastRecord, type Quarantined } from "@weir/actors";
+import { announcedMs, decodeMark, type LastRecord, type Quarantined } from "@weir/actors";
 import type { FakeLog } from "./fake_log.ts";
 import type { FakePartition, Stored } from "./fake_topic.ts";
 import type { FakeWarehouse } from "./fake_warehouse.ts";
@@ -120,7 +120,7 @@ function stoppedWithReason({ log, warehouse, windowParts, stopped }: Evidence): 
     const isHoled = intents.some(({ ranges }) =>
       ranges.some((range) => log.partitions[range.partition].isHoled(range)),
     );
-    const isForgotten = intents.some(({ atMs }) => warehouse.batchesSince(atMs) > windowParts / 2);
+    const isForgotten = intents.some((intent) => warehouse.batchesSince(announcedMs(intent)) > windowParts / 2);
     const last = ledger.get(partition);
     const isUnknown = !log.commits.has(partition) && last !== undefined && !log.partitions[partition].has(last);
     return isHoled || isForgotten || isUnknown ? [] : [`partition ${partition} stands still without a reason: ${note}`];

@@ -29,7 +29,7 @@ export interface Outcome {
 
 const PARTITIONS = 3;
 /** More than what lands while an owner tries one batch again and again; less than what does during a long pause. */
-const WINDOW_PARTS = DEDUPLICATION_WINDOW_PARTS === 0 ? 0 : 24;
+const WINDOW_PARTS = DEDUPLICATION_WINDOW_PARTS === 0 ? 0 : 48;
 const STOPPING_CHANCE = 0.2;
 const FAULTS_MS_MIN = 8_000;
 const FAULTS_MS_MAX = 48_000;
