@@ -22,6 +22,7 @@ import { Clock, Data, Effect } from "effect";
 import { bytesOf, type Part } from "./batch.ts";
 import { BodyWriter, ChangeWriter, recycle } from "./body.ts";
 import { decodeParts, rawValue, whyEmpty } from "./decoded.ts";
+import { type Drifted, stopAtDrift } from "./drifted.ts";
 import {
   type Candidate,
   canComeTwice,
@@ -34,7 +35,7 @@ import {
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import { type LeftOut, leftOut, remembered } from "./left_out.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
-import type { Batch, Drift, Landed } from "./table_state.ts";
+import type { Batch, Landed } from "./table_state.ts";
 
 /** The strict projection of a source, as an insert needs it; `conform()` makes it. */
 export type Projection = Pick<
@@ -63,9 +64,6 @@ export type SuspendView = (view: string, reason: string) => Effect.Effect<void, 
 
 /** The batch did not land now; the same batch can land later. */
 export class LandingDelayed extends Data.TaggedError("LandingDelayed")<{ readonly message: string }> {}
-
-/** A record does not fit, and its source says that this stops its partition; nothing of the batch was inserted. */
-export class Drifted extends Data.TaggedError("Drifted")<{ readonly drifts: readonly Drift[] }> {}
 
 /** The strict insert: one block, however many rows and table partitions it has. */
 const INSERT_SETTINGS = {
@@ -196,7 +194,7 @@ const insertStrictly = Effect.fnUntraced(function* (
   { deadlineMs, prepared, suspend, sightings }: Landing & { readonly sightings: readonly Sighting[] },
 ) {
   while (true) {
-    yield* stopAtDrift(target, prepared);
+    yield* stopAtDrift(target, prepared.bad);
     const out = leftOut(prepared, sightings);
     const refusal = yield* insertOnce(target, batch, { deadlineMs, prepared, out });
     if (refusal === undefined) return out;
@@ -208,19 +206,6 @@ const insertStrictly = Effect.fnUntraced(function* (
     else yield* findByHalves(target, batch, { prepared, out, refusal, deadlineMs });
   }
 });
-
-/** Fails with the first bad record of each partition, before anything is inserted, if the source says so. */
-function stopAtDrift({ topic, projection }: Target, { bad }: Prepared): Effect.Effect<void, Drifted> {
-  if (projection.source.drift !== "stop" || count(bad) === 0) return Effect.void;
-  const drifts = [...bad.values()].map((records): Drift => {
-    const [first] = [...records.values()].sort((one, other) => one.offset - other.offset);
-    const { partition, offset, column, reason } = first;
-    const why = column === "" ? reason : `${column}: ${reason}`;
-    const note = `Cannot land ${topic}/${partition} from offset ${offset} on: ${why}. Correct the source or say \`drift: quarantine\`, and apply it.`;
-    return { partition, offset, note };
-  });
-  return Effect.fail(new Drifted({ drifts }));
-}
 
 /** One insert of the batch without what is left out; the engine's refusal if there is one. */
 const insertOnce = Effect.fnUntraced(function* (

@@ -271,9 +271,7 @@ function announce(state: TableState, batch: Batch, nowMs: number): TableTurn {
 function intentCommits(state: TableState, { intent }: Batch): Commit[] {
   return intent.ranges.flatMap(({ partition, from }) => {
     const at = state.owned.get(partition);
-    if (at?.committed === from) {
-      return [{ partition, offset: from, metadata: markOf(at, { last: at.last, intent }) }];
-    }
+    if (at?.committed === from) return [{ partition, offset: from, metadata: markOf(at, { last: at.last, intent }) }];
     // Only a recovered vector may have partitions of others, or positions that have moved on.
     if (state.reading)
       throw new Error(`Cannot announce ${partition}[${from}: the position is ${at?.committed}. This is a bug.`);

@@ -27,9 +27,7 @@ export { type Decoded, type Decoder, type Format, hasOps, jsonDecoder, type Op }
 export * from "./function.ts";
 export * from "./identity.ts";
 export { answerSchema, type JsonSchema, paramJsonSchema, paramValue } from "./json_schema.ts";
-export { type Judgement, type JudgeRules, judgeAst } from "./judge/judge.ts";
-export { KNOWN_FUNCTIONS } from "./judge/known_functions.ts";
-export { judgeTree } from "./judge/tree.ts";
+export * from "./judge/mod.ts";
 export { AGGREGATES } from "./model/aggregates.ts";
 export * from "./model/model.ts";
 export * from "./model/model_ddl.ts";

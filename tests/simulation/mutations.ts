@@ -172,7 +172,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "11 what stops at drift is not inserted",
     file: "actors/landing.ts",
-    find: "yield* stopAtDrift(target, prepared);",
+    find: "yield* stopAtDrift(target, prepared.bad);",
     replace: "",
   },
   {
