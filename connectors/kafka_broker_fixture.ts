@@ -67,6 +67,8 @@ export interface TestBroker {
   readonly address: string;
   /** Addresses that want more, and what their callers need; only of a broker that guards. */
   readonly guarded?: GuardedAddresses;
+  /** Where it listens behind the port that it tells clients. */
+  readonly behind?: number;
   readonly stop: () => Promise<void>;
 }
 
@@ -82,14 +84,24 @@ export interface GuardedAddresses {
   readonly password: string;
 }
 
+/** What a broker does beside being there. */
+export interface BrokerOptions {
+  /** Listens where callers must use TLS or log in, too. */
+  readonly guards?: boolean;
+  /** Listens behind this port, too: clients that come through it are told to come back through it. */
+  readonly told?: number;
+}
+
 /** Starts a broker with nothing in it. */
-export async function startBroker(jars: string, { guards = false } = {}): Promise<TestBroker> {
+export async function startBroker(jars: string, { guards = false, told }: BrokerOptions = {}): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), "weir-kafka-"));
-  const [port, controllerPort, ...guardPorts] = freePorts(guards ? 5 : 2);
+  const [port, controllerPort, behind, ...guardPorts] = freePorts(6);
   const guarded = guards ? guard(folder, guardPorts) : undefined;
   const properties = join(folder, "server.properties");
   const address = `127.0.0.1:${port}`;
-  writeFileSync(properties, propertiesOf({ folder, address, controller: `127.0.0.1:${controllerPort}`, guarded }));
+  const wire = told === undefined ? undefined : { told: `127.0.0.1:${told}`, behind: `127.0.0.1:${behind}` };
+  const controller = `127.0.0.1:${controllerPort}`;
+  writeFileSync(properties, propertiesOf({ folder, address, controller, guarded, wire }));
   const java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", `${jars}/*`];
   const format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties];
   for (const mechanism of guards ? SCRAM : [])
@@ -107,7 +119,7 @@ export async function startBroker(jars: string, { guards = false } = {}): Promis
     await stop();
     throw new Error(`Cannot start the broker: it ended, or did not listen within ${START_MS_MAX} ms.`);
   }
-  return { address, ...(guarded && { guarded }), stop };
+  return { address, ...(guarded && { guarded }), ...(wire && { behind: behind! }), stop };
 }
 
 const USER = { username: "weir", password: "right" } as const;
@@ -160,16 +172,20 @@ function propertiesOf(of: {
   readonly address: string;
   readonly controller: string;
   readonly guarded: GuardedAddresses | undefined;
+  readonly wire: { readonly told: string; readonly behind: string } | undefined;
 }): string {
-  const { guarded } = of;
+  const { guarded, wire } = of;
   const listeners = [`BROKER://${of.address}`];
   if (guarded) listeners.push(`TLS://${guarded.tls}`, `LOGIN://${guarded.login}`, `TLSLOGIN://${guarded.tlsLogin}`);
+  const [bound, told] = [wire?.behind, wire?.told].map((at) =>
+    at === undefined ? listeners : [...listeners, `WIRE://${at}`],
+  );
   return `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@${of.controller}
-listeners=${listeners},CTL://${of.controller}
-advertised.listeners=${listeners}
-listener.security.protocol.map=BROKER:PLAINTEXT,CTL:PLAINTEXT,TLS:SSL,LOGIN:SASL_PLAINTEXT,TLSLOGIN:SASL_SSL
+listeners=${bound},CTL://${of.controller}
+advertised.listeners=${told}
+listener.security.protocol.map=BROKER:PLAINTEXT,CTL:PLAINTEXT,TLS:SSL,LOGIN:SASL_PLAINTEXT,TLSLOGIN:SASL_SSL,WIRE:PLAINTEXT
 controller.listener.names=CTL
 inter.broker.listener.name=BROKER
 log.dirs=${of.folder}/data

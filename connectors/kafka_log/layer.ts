@@ -1,7 +1,7 @@
 /**
  * The Log on Kafka as a layer: the parts over their connections.
  *
- *   Log ──append──▶ Appends ──▶ Producer ──▶ brokers          topics ──▶ Topics ──▶ Admin
+ *   Log ──append──▶ Appends ──▶ IdempotentProducer            topics ──▶ Topics ──▶ Admin
  *       ──read──▶ Reads ──▶ fetches by leader                 offsets, ids ──▶ Catalog
  *       ──join, commit──▶ Members ──▶ the group's coordinator
  *
@@ -65,7 +65,7 @@ const openKafkaLog = Effect.fn("openKafkaLog")(function* (options: KafkaLogOptio
   );
   const catalog = new Catalog(cluster);
   const topics = new Topics({ admin, cluster, catalog });
-  const appends = new Appends(clients.kafka, catalog);
+  const appends = new Appends(clients, catalog);
   const reads = new Reads(clients, catalog, (topic) => topics.offsets(topic));
   const groups = new Groups({ clients, catalog, cluster });
   yield* Effect.addFinalizer(() => closed(() => Promise.all([reads.close(), groups.close(), appends.close()])));
