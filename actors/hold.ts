@@ -2,7 +2,8 @@
  * A hold: every partition of a topic's group, here and in no other process, for as long as a change takes.
  *
  *   join exclusively ──owners finish what they announced, and release──▶ held ──work is done──▶ shared out again
- *                └──not released, or a batch is left open──▶ tried again, HOLD_MS_MAX in all ──▶ LogFailed
+ *                ├──not released, or a batch is left open──▶ tried again, HOLD_MS_MAX in all ──▶ LogFailed
+ *                └──an insert of a lost owner may still come──▶ tried again when it cannot any more
  *   held ──this process stood still for so long that others took over──▶ lost: what it would still enter is refused
  *
  * The log's groups are the only thing that says who owns what, so they are also
@@ -68,28 +69,35 @@ const lost = () => {
 
 /** Takes one hold; answers until when it lasts. */
 const hold = Effect.fnUntraced(function* (of: Holdable): Effect.fn.Return<() => number, LogFailed, Log | Scope.Scope> {
-  const deadlineMs = (yield* Clock.currentTimeMillis) + HOLD_MS_MAX;
+  let deadlineMs = (yield* Clock.currentTimeMillis) + HOLD_MS_MAX;
   const scope = yield* Effect.scope;
   for (;;) {
     const own = yield* Scope.fork(scope);
-    const heldUntilMs = yield* Scope.provide(taken(of, deadlineMs), own);
-    if (heldUntilMs !== undefined) return heldUntilMs;
+    const attempt = yield* Scope.provide(taken(of, deadlineMs), own);
+    if (typeof attempt === "function") return attempt;
     // Its owners go on, and recover what they left open.
     yield* Scope.close(own, Exit.void);
-    if ((yield* Clock.currentTimeMillis) >= deadlineMs) return yield* notReleased(of);
-    yield* Effect.sleep(PAUSE_MS);
+    const nowMs = yield* Clock.currentTimeMillis;
+    if (attempt > nowMs) {
+      const seconds = Math.ceil((attempt - nowMs) / 1_000);
+      yield* Effect.logWarning(`${of.name} waits ${seconds} s: an owner was lost, and its last insert may still come.`);
+      deadlineMs = attempt + HOLD_MS_MAX;
+    } else if (nowMs >= deadlineMs) return yield* notReleased(of);
+    yield* Effect.sleep(Math.max(PAUSE_MS, attempt - nowMs));
   }
 });
 
-/** One try: undefined if the owners do not release it in time, or left a batch open. */
+/** One try: until when it is held; or when to try again, 0 for soon, if the owners do not release it or left a batch open. */
 const taken = Effect.fnUntraced(function* ({ group, topic }: Holdable, deadlineMs: number) {
   const log = yield* Log;
   const membership = yield* log.join(group, topic, { exclusive: true });
   const { events } = membership;
   const waitMs = Math.max(0, deadlineMs - (yield* Clock.currentTimeMillis));
-  if (Option.isNone(yield* Effect.timeoutOption(Queue.take(events), waitMs))) return undefined;
-  const commits = yield* log.committed({ group, topic });
-  if (commits.some(({ metadata }) => decodeMark(metadata)?.intent !== undefined)) return undefined;
+  if (Option.isNone(yield* Effect.timeoutOption(Queue.take(events), waitMs))) return 0;
+  const marks = (yield* log.committed({ group, topic })).map(({ metadata }) => decodeMark(metadata));
+  if (marks.some((mark) => mark?.intent !== undefined)) return 0;
+  const lateUntilMs = Math.max(0, ...marks.map((mark) => mark?.lateUntilMs ?? 0));
+  if (lateUntilMs > (yield* Clock.currentTimeMillis)) return lateUntilMs;
   let isLost = false;
   const watch = Effect.flatMap(Queue.take(events), ({ kind, partitions }) => {
     isLost ||= kind === "revoked";

@@ -43,6 +43,8 @@ export interface Mark {
   readonly epoch: number;
   readonly last: LastRecord | undefined;
   readonly intent: Intent | undefined;
+  /** Until when an insert of an owner that was lost may still come; undefined if none can. */
+  readonly lateUntilMs?: number | undefined;
 }
 
 /** Ranges in one vector at most; one block stays one block, and 64 fit into a commit's metadata. */
@@ -79,16 +81,18 @@ export function encodeMark(mark: Mark): string {
       intent.atMs,
       intent.ranges.map((r) => [r.partition, r.from, r.to, r.rows, r.crc]),
     ],
+    h: mark.lateUntilMs,
   });
 }
 
 /** Reads commit metadata back; undefined if it is empty or was not written by this protocol. */
 export function decodeMark(metadata: string): Mark | undefined {
   if (!metadata.startsWith('{"v":1,')) return undefined;
-  const { e, l, i } = JSON.parse(metadata) as {
+  const { e, l, i, h } = JSON.parse(metadata) as {
     e: number;
     l?: [number, number, number];
     i?: [number, number, number, [number, number, number, number, number][]];
+    h?: number;
   };
   return {
     epoch: e,
@@ -99,5 +103,6 @@ export function decodeMark(metadata: string): Mark | undefined {
       atMs: i[2],
       ranges: i[3].map(([partition, from, to, rows, crc]) => ({ partition, from, to, rows, crc })),
     },
+    lateUntilMs: h,
   };
 }

@@ -43,7 +43,10 @@ export const TABLE_LIMITS: TableLimits = {
   deadlineMs: 60_000,
   retryMsMin: 50,
   retryMsMax: 5_000,
+  lateMs: 0,
 };
+/** The deadline of an insert and the time that it may take, after which nothing of a lost owner can come. */
+const LATE_MS = 120_000;
 
 /** Bounds of reading one partition. */
 export const PARTITION_LIMITS: PartitionLimits = {
@@ -144,6 +147,7 @@ const startOwner = Effect.fnUntraced(function* (
   const scope = yield* Scope.fork(owners.scope);
   const drained = yield* Deferred.make<void>();
   const context = yield* Effect.context<Warehouse>();
+  const { isShared } = yield* Log;
   const targetAt = (catalog: number) => {
     if (catalog === target.catalog) return Effect.succeed(target);
     return Effect.flatMap(appliedSource({ name, catalog }), (then) =>
@@ -155,7 +159,7 @@ const startOwner = Effect.fnUntraced(function* (
   const actor = tableActor({
     group: groupOf(applied),
     target,
-    limits: TABLE_LIMITS,
+    limits: { ...TABLE_LIMITS, lateMs: isShared ? LATE_MS : 0 },
     partitionLimits: PARTITION_LIMITS,
     windowParts: DEDUPLICATION_WINDOW_PARTS,
     registry,

@@ -31,6 +31,8 @@ export interface Place {
   readonly last: LastRecord | undefined;
   /** To be recovered before anything is read. */
   readonly intent: Intent | undefined;
+  /** Until when an insert of an owner that was lost may still come; undefined if none can. */
+  readonly lateUntilMs?: number | undefined;
 }
 
 /** A partition that must not go on. */
@@ -103,7 +105,7 @@ export function locate({ topic, commit, ledger, newest, range, held }: Known): L
       `Cannot go on with ${topic}/${partition}: records ${offset} to ${earliest - 1} are no longer in the log. Raise its retention; reset the position to accept the gap.`,
     );
   }
-  return { kind: "place", partition, offset, epoch, last, intent };
+  return { kind: "place", partition, offset, epoch, last, intent, lateUntilMs: mark?.lateUntilMs };
 }
 
 /** Where an intent's range of a partition ends; a ledger that is further has seen it finished. */

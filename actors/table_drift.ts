@@ -12,9 +12,16 @@
  */
 import type { Commit } from "@weir/connectors";
 import type { Part, Slice } from "./batch.ts";
-import { encodeMark } from "./intent.ts";
 import type { Turn } from "./runtime/actor.ts";
-import type { Batch, Drift, Owned, TableAction, TableMessage, TableState } from "./table_state.ts";
+import {
+  type Batch,
+  type Drift,
+  markOf,
+  type Owned,
+  type TableAction,
+  type TableMessage,
+  type TableState,
+} from "./table_state.ts";
 
 /** Takes a batch back: its records wait again, those in front of a record that does not fit are the last of their partition. */
 export function withdraw(
@@ -33,7 +40,7 @@ export function withdraw(
     commits.push({
       partition,
       offset: from,
-      metadata: encodeMark({ epoch: at.epoch, last: at.last, intent: undefined }),
+      metadata: markOf(at, { last: at.last }),
     });
     // What was recovered is read again, and comes back here.
     if (!state.reading) continue;

@@ -6,9 +6,9 @@
  * @module
  */
 import type { Commit, MembershipEvent, Records } from "@weir/connectors";
-import type { BatchLimits, Part, Ready } from "./batch.ts";
+import { type BatchLimits, bytesReady, type Part, type Ready, rowsReady } from "./batch.ts";
 import type { AgeLimits, LastLanding } from "./batch_age.ts";
-import type { Intent, LastRecord } from "./intent.ts";
+import { encodeMark, type Intent, type LastRecord } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 
 /** Every bound of the table actor. */
@@ -18,6 +18,8 @@ export interface TableLimits extends BatchLimits, AgeLimits {
   /** First and longest pause before a delayed batch is announced again. */
   readonly retryMsMin: number;
   readonly retryMsMax: number;
+  /** So long after its intent an insert is over whose owner was lost; 0 where inserts end with their owner's process. */
+  readonly lateMs: number;
 }
 
 /** What a table actor is for; never changes while it lives. */
@@ -36,6 +38,8 @@ export interface Owned {
   /** The committed position; a batch moves it only if its range begins here, so it never goes backwards. */
   readonly committed: number;
   readonly ready: Ready;
+  /** Until when an insert of an owner that was lost may still come; undefined if none can. */
+  readonly lateUntilMs?: number | undefined;
 }
 
 /** A batch under way. */
@@ -146,6 +150,24 @@ export type TableAction =
   | { readonly kind: "release"; readonly partitions: readonly number[] }
   | { readonly kind: "drained" };
 
+/** What a commit of a partition says; `last` is the last record before its offset, `intent` the batch that is announced. */
+export const markOf = (
+  { epoch, lateUntilMs }: Owned,
+  { last, intent }: { readonly last: LastRecord | undefined; readonly intent?: Intent },
+): string => encodeMark({ epoch, last, intent, lateUntilMs });
+
+/** The partitions of a batch that another owner left open: whoever that was may still be inserting it. */
+export function lateAfter({ owned, setup }: TableState, { atMs, ranges }: Intent): ReadonlyMap<number, Owned> {
+  const { lateMs } = setup.limits;
+  const after = new Map(owned);
+  for (const { partition } of lateMs === 0 ? [] : ranges) {
+    const at = owned.get(partition);
+    const lateUntilMs = Math.max(at?.lateUntilMs ?? 0, atMs + lateMs);
+    if (at !== undefined) after.set(partition, { ...at, lateUntilMs });
+  }
+  return after;
+}
+
 /** A table actor that owns nothing yet. */
 export function emptyTable(setup: TableSetup): TableState {
   return {
@@ -168,4 +190,16 @@ export function emptyTable(setup: TableSetup): TableState {
     note: undefined,
     stopped: new Map(),
   };
+}
+
+/** What each owned partition has ready to be cut. */
+export function readyOf(state: TableState): Map<number, Ready> {
+  return new Map([...state.owned].map(([partition, { ready }]) => [partition, ready]));
+}
+
+/** Whether what is ready fills a batch. */
+export function isFull(state: TableState): boolean {
+  const { rowsMax, bytesMax } = state.setup.limits;
+  const ready = readyOf(state);
+  return rowsReady(ready) >= rowsMax || bytesReady(ready) >= bytesMax;
 }

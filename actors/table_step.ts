@@ -18,13 +18,24 @@
  * @module
  */
 import type { Commit, MembershipEvent, Records } from "@weir/connectors";
-import { bytesReady, cut, type Ready, rowsReady } from "./batch.ts";
+import { cut, rowsReady } from "./batch.ts";
 import { ageMs } from "./batch_age.ts";
-import { encodeMark, type Intent, sameCut, tokenOf } from "./intent.ts";
+import { type Intent, sameCut, tokenOf } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 import type { Command, Turn } from "./runtime/actor.ts";
 import { withdraw } from "./table_drift.ts";
-import type { Batch, Landed, Owned, TableAction, TableMessage, TableState } from "./table_state.ts";
+import {
+  type Batch,
+  isFull,
+  type Landed,
+  lateAfter,
+  markOf,
+  type Owned,
+  readyOf,
+  type TableAction,
+  type TableMessage,
+  type TableState,
+} from "./table_state.ts";
 
 type TableTurn = Turn<TableState, TableMessage, TableAction>;
 type TableCommand = Command<TableMessage, TableAction>;
@@ -114,8 +125,8 @@ function onLocated(state: TableState, places: readonly Located[], nowMs: number)
       stopped.set(place.partition, place.note);
       continue;
     }
-    const { partition, offset, epoch, last, intent } = place;
-    owned.set(partition, { epoch, last, committed: offset, ready: { next: offset, slices: [] } });
+    const { partition, offset, epoch, last, intent, lateUntilMs } = place;
+    owned.set(partition, { epoch, last, committed: offset, ready: { next: offset, slices: [] }, lateUntilMs });
     if (intent !== undefined && !open.some((other) => sameCut(other, intent))) open.push(intent);
   }
   // Partitions of one topic share the newest epoch: a batch has one, and epochs never decrease.
@@ -154,8 +165,9 @@ function isOpen(state: TableState, intent: Intent): boolean {
 function onReread(state: TableState, message: Extract<TableMessage, { kind: "reread" }>, nowMs: number): TableTurn {
   const { intent, parts, landed } = message;
   const batch: Batch = { intent, parts, token: tokenOf(state.setup.statement, intent), tries: 0 };
-  if (landed === undefined) return announce({ ...state, open: state.open.slice(1) }, batch, nowMs);
-  return onLanded({ ...state, open: state.open.slice(1), batch, phase: "landing" }, landed, nowMs);
+  const taken: TableState = { ...state, open: state.open.slice(1), owned: lateAfter(state, intent) };
+  if (landed === undefined) return announce(taken, batch, nowMs);
+  return onLanded({ ...taken, batch, phase: "landing" }, landed, nowMs);
 }
 
 function onUnrecoverable(
@@ -196,10 +208,6 @@ function getReady(state: TableState, nowMs: number): TableTurn {
   ];
 }
 
-function readyOf(state: TableState): Map<number, Ready> {
-  return new Map([...state.owned].map(([partition, { ready }]) => [partition, ready]));
-}
-
 /** Cuts a batch if there is reason to, or arranges to look again when it has aged. */
 function fill(state: TableState, nowMs: number): TableTurn {
   if (state.phase !== "filling") return [state, []];
@@ -226,12 +234,6 @@ function fill(state: TableState, nowMs: number): TableTurn {
 /** True when no further batch may be announced: something waits for the one under way to end. */
 function isEnding({ leaving, next, draining }: TableState): boolean {
   return leaving !== undefined || next !== undefined || draining;
-}
-
-function isFull(state: TableState): boolean {
-  const { rowsMax, bytesMax } = state.setup.limits;
-  const ready = readyOf(state);
-  return rowsReady(ready) >= rowsMax || bytesReady(ready) >= bytesMax;
 }
 
 /** Takes a batch out of what is ready if it is full or old enough. */
@@ -267,7 +269,7 @@ function intentCommits(state: TableState, { intent }: Batch): Commit[] {
   return intent.ranges.flatMap(({ partition, from }) => {
     const at = state.owned.get(partition);
     if (at?.committed === from) {
-      return [{ partition, offset: from, metadata: encodeMark({ epoch: at.epoch, last: at.last, intent }) }];
+      return [{ partition, offset: from, metadata: markOf(at, { last: at.last, intent }) }];
     }
     // Only a recovered vector may have partitions of others, or positions that have moved on.
     if (state.reading)
@@ -311,7 +313,7 @@ function onLanded(state: TableState, landed: Landed, nowMs: number): TableTurn {
     commits.set(partition, {
       partition,
       offset: to,
-      metadata: encodeMark({ epoch: at.epoch, last, intent: undefined }),
+      metadata: markOf(at, { last }),
     });
   }
   const counted: TableState = {

@@ -29,6 +29,7 @@ export const SETUP = {
     deadlineMs: 60_000,
     retryMsMin: 50,
     retryMsMax: 5_000,
+    lateMs: 0,
   },
 };
 

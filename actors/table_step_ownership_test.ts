@@ -4,6 +4,8 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
+import { decodeMark } from "./intent.ts";
+import { emptyTable } from "./table_state.ts";
 import {
   ADVANCING,
   ANNOUNCING,
@@ -27,6 +29,7 @@ import {
   type Row,
   reread,
   revoked,
+  SETUP,
   type Step,
   token,
 } from "./table_step_fixture.ts";
@@ -136,6 +139,30 @@ describe("stepTable(): recovery", () => {
       offered(1, 1, [0, 4]),
     ]);
     expect(state.batch?.token).toBe(token("1[0,4)", 3));
+  });
+});
+
+describe("stepTable(): an owner that was lost", () => {
+  const SHARED = emptyTable({ ...SETUP, limits: { ...SETUP.limits, lateMs: 120_000 } });
+  const OPEN: readonly Step[] = [assigned(1, 0), located(1, place(0, 0, { intent: intent("0[0,4)") }))];
+  const marks = ({ commands }: ReturnType<typeof play>) =>
+    commands.flatMap((command) =>
+      command.kind === "start" && "commits" in command.action
+        ? command.action.commits.map(({ metadata }) => decodeMark(metadata)?.lateUntilMs)
+        : [],
+    );
+
+  test("every commit after a recovery says until when its insert may still come", () => {
+    const until = 5 + 120_000;
+    expect(marks(play([...OPEN, reread("0[0,4)")], SHARED))).toEqual([until]);
+    const after = play([...OPEN, reread("0[0,4)"), announced("0[0,4)"), landed("0[0,4)")], SHARED);
+    expect(marks(after)).toEqual([until]);
+    const found = [assigned(1, 0), located(1, { ...place(0, 4), lateUntilMs: until }), offered(1, 0, [4, 8])];
+    expect(marks(play(found, SHARED))).toEqual([until]);
+  });
+
+  test("nothing can come late where inserts end with their owner", () => {
+    expect(marks(play([...OPEN, reread("0[0,4)")]))).toEqual([undefined]);
   });
 });
 

@@ -1,10 +1,9 @@
 /**
  * A real broker for tests: Kafka 4.4 from Maven, one node, in a temporary folder and on free ports of the loopback.
  *
- *   kafkaFor(file) ──▶ jars, fetched once ──▶ startBroker ──▶ address · stop
+ *   kafkaFor(file) ──▶ jars, fetched once ──▶ startBroker ──▶ address · kill · restart · stop
  *
- * Tried when WEIR_KAFKA is set, while nothing can be run on Kafka yet; otherwise, and without Java or Maven, the tests say
- * that they are skipped. WEIR_KAFKA=required makes that a failure.
+ * Without Java or Maven, or with WEIR_KAFKA=0, the tests say that they are skipped; WEIR_KAFKA=required makes that a failure.
  *
  * @module
  */
@@ -67,8 +66,10 @@ export interface TestBroker {
   readonly address: string;
   /** Addresses that want more, and what their callers need; only of a broker that guards. */
   readonly guarded?: GuardedAddresses;
-  /** Where it listens behind the port that it tells clients. */
-  readonly behind?: number;
+  /** Ends it as a power cut of the process would; what it has acknowledged stays. */
+  readonly kill: () => Promise<void>;
+  /** Starts it again, on the same data and ports. */
+  readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
 }
 
@@ -84,42 +85,55 @@ export interface GuardedAddresses {
   readonly password: string;
 }
 
-/** What a broker does beside being there. */
+/** How a broker differs from the usual one. */
 export interface BrokerOptions {
-  /** Listens where callers must use TLS or log in, too. */
+  /** Port of the loopback under which clients are told to reach it, for example a proxy's; its own by default. */
+  readonly advertisedPort?: number;
+  /** Whether it has addresses that want TLS or a login. */
   readonly guards?: boolean;
-  /** Listens behind this port, too: clients that come through it are told to come back through it. */
-  readonly told?: number;
 }
 
 /** Starts a broker with nothing in it. */
-export async function startBroker(jars: string, { guards = false, told }: BrokerOptions = {}): Promise<TestBroker> {
+export async function startBroker(
+  jars: string,
+  { advertisedPort, guards = false }: BrokerOptions = {},
+): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), "weir-kafka-"));
-  const [port, controllerPort, behind, ...guardPorts] = freePorts(6);
+  const [port, controllerPort, ...guardPorts] = freePorts(guards ? 5 : 2) as [number, number, ...number[]];
   const guarded = guards ? guard(folder, guardPorts) : undefined;
   const properties = join(folder, "server.properties");
-  const address = `127.0.0.1:${port}`;
-  const wire = told === undefined ? undefined : { told: `127.0.0.1:${told}`, behind: `127.0.0.1:${behind}` };
-  const controller = `127.0.0.1:${controllerPort}`;
-  writeFileSync(properties, propertiesOf({ folder, address, controller, guarded, wire }));
+  const [address, controller] = [`127.0.0.1:${port}`, `127.0.0.1:${controllerPort}`];
+  const advertised = `127.0.0.1:${advertisedPort ?? port}`;
+  writeFileSync(properties, propertiesOf({ folder, address, advertised, controller, guarded }));
   const java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", `${jars}/*`];
   const format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties];
   for (const mechanism of guards ? SCRAM : [])
     format.push("--add-scram", `${mechanism}=[name=${USER.username},password=${USER.password}]`);
   const formatted = Bun.spawnSync([...java, ...format]);
   if (!formatted.success) throw new Error(`Cannot format the broker's folder: ${formatted.stdout}${formatted.stderr}`);
-  const child = Bun.spawn([...java, "kafka.Kafka", properties], { stdout: "ignore", stderr: "ignore" });
-  const stop = async () => {
+  const spawn = () => Bun.spawn([...java, "kafka.Kafka", properties], { stdout: "ignore", stderr: "ignore" });
+  let child = spawn();
+  const kill = async () => {
     child.kill("SIGKILL");
     await child.exited;
+  };
+  const stop = async () => {
+    await kill();
     rmSync(folder, { recursive: true, force: true });
   };
-  for (const deadlineMs = Date.now() + START_MS_MAX; !(await listens(port!)); await Bun.sleep(50)) {
-    if (child.exitCode === null && Date.now() < deadlineMs) continue;
-    await stop();
-    throw new Error(`Cannot start the broker: it ended, or did not listen within ${START_MS_MAX} ms.`);
-  }
-  return { address, ...(guarded && { guarded }), ...(wire && { behind: behind! }), stop };
+  const answers = async () => {
+    for (const deadlineMs = Date.now() + START_MS_MAX; !(await listens(port)); await Bun.sleep(50)) {
+      if (child.exitCode === null && Date.now() < deadlineMs) continue;
+      await stop();
+      throw new Error(`Cannot start the broker: it ended, or did not listen within ${START_MS_MAX} ms.`);
+    }
+  };
+  const restart = async () => {
+    child = spawn();
+    await answers();
+  };
+  await answers();
+  return { address, ...(guarded && { guarded }), kill, restart, stop };
 }
 
 const USER = { username: "weir", password: "right" } as const;
@@ -170,22 +184,18 @@ async function listens(port: number): Promise<boolean> {
 function propertiesOf(of: {
   readonly folder: string;
   readonly address: string;
+  readonly advertised: string;
   readonly controller: string;
   readonly guarded: GuardedAddresses | undefined;
-  readonly wire: { readonly told: string; readonly behind: string } | undefined;
 }): string {
-  const { guarded, wire } = of;
-  const listeners = [`BROKER://${of.address}`];
-  if (guarded) listeners.push(`TLS://${guarded.tls}`, `LOGIN://${guarded.login}`, `TLSLOGIN://${guarded.tlsLogin}`);
-  const [bound, told] = [wire?.behind, wire?.told].map((at) =>
-    at === undefined ? listeners : [...listeners, `WIRE://${at}`],
-  );
+  const { guarded } = of;
+  const more = guarded ? [`TLS://${guarded.tls}`, `LOGIN://${guarded.login}`, `TLSLOGIN://${guarded.tlsLogin}`] : [];
   return `process.roles=broker,controller
 node.id=1
 controller.quorum.voters=1@${of.controller}
-listeners=${bound},CTL://${of.controller}
-advertised.listeners=${told}
-listener.security.protocol.map=BROKER:PLAINTEXT,CTL:PLAINTEXT,TLS:SSL,LOGIN:SASL_PLAINTEXT,TLSLOGIN:SASL_SSL,WIRE:PLAINTEXT
+listeners=${[`BROKER://${of.address}`, ...more, `CTL://${of.controller}`]}
+advertised.listeners=${[`BROKER://${of.advertised}`, ...more]}
+listener.security.protocol.map=BROKER:PLAINTEXT,CTL:PLAINTEXT,TLS:SSL,LOGIN:SASL_PLAINTEXT,TLSLOGIN:SASL_SSL
 controller.listener.names=CTL
 inter.broker.listener.name=BROKER
 log.dirs=${of.folder}/data
@@ -198,6 +208,8 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor=1
 share.coordinator.state.topic.min.isr=1
 group.initial.rebalance.delay.ms=0
+broker.session.timeout.ms=2000
+broker.heartbeat.interval.ms=500
 ${guarded === undefined ? "" : guardedProperties(of.folder)}`;
 }
 

@@ -26,8 +26,8 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
   let wire: CuttingProxy;
   beforeAll(async () => {
     wire = await openCuttingProxy();
-    broker = await startBroker(jars!, { told: wire.port });
-    wire.target = broker.behind!;
+    broker = await startBroker(jars!, { advertisedPort: wire.port });
+    wire.target = Number(broker.address.split(":")[1]);
   }, 60_000);
   afterAll(async () => {
     wire?.close();
@@ -129,7 +129,6 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
   });
 
   test("stores once what is acknowledged, though its connections are cut before the answers", async () => {
-    const overWire = kafkaLog({ brokers: [`127.0.0.1:${wire.port}`] });
     const appends = 60;
     let answers = 0;
     const append = (topic: string, n: number) =>
@@ -144,7 +143,7 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
       Effect.gen(function* () {
         wire.cuts = () => ++answers % 3 === 0;
         return yield* Effect.forEach(Array(appends).keys(), (n) => append(topic, n), { concurrency: "unbounded" });
-      }).pipe(Effect.provide(overWire), Effect.ensuring(Effect.sync(() => (wire.cuts = () => false)))),
+      }).pipe(Effect.provide(layer()), Effect.ensuring(Effect.sync(() => (wire.cuts = () => false)))),
     );
     expect(answers).toBeGreaterThan(6);
     expect(ends.filter(Exit.isSuccess).length).toBeGreaterThan(0);

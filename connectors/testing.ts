@@ -3,4 +3,4 @@
  *
  * @module
  */
-export { kafkaFor, startBroker, type TestBroker } from "./kafka_broker_fixture.ts";
+export { type BrokerOptions, kafkaFor, startBroker, type TestBroker } from "./kafka_broker_fixture.ts";

@@ -25,16 +25,15 @@ export interface Evidence {
 }
 
 /** True if everything has landed and been committed, but for partitions that stand still. */
-export function isSettled({ log, warehouse, stopped }: Evidence): boolean {
+export function isSettled({ log, stopped }: Evidence): boolean {
   if (log.isDeleted) return false;
-  const ledger = new Map(warehouse.positions().map(({ partition, next }) => [partition, next]));
   return log.partitions.every((held, partition) => {
     if (stopped.has(partition)) return true;
     const end = endOf(held);
     const commit = log.commits.get(partition);
     if (commit !== undefined) return commit.offset >= end && decodeMark(commit.metadata)?.intent === undefined;
     // Expired offsets come back with the next batch; until then the ledger knows the position.
-    return held.committed >= end || (ledger.get(partition) ?? 0) >= end;
+    return held.committed >= end;
   });
 }
 

@@ -39,6 +39,7 @@ const LIMITS: TableLimits = {
   deadlineMs: 4_000,
   retryMsMin: 50,
   retryMsMax: 1_250,
+  lateMs: 120_000,
 };
 /** Longer than any insert may be under way, and than its token is remembered. */
 const LONG_PAUSE_MS = 20_000;

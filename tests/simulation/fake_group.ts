@@ -83,7 +83,7 @@ export class FakeGroup {
 
   /** A machine was killed: the group notices after the session time-out, often much later. */
   lose(machine: Machine): void {
-    const noticeMs = this.#world.chance(0.5) ? this.#world.below(NOTICE_MS_MAX) : 0;
+    const noticeMs = this.#world.chance(0.6) ? this.#world.below(NOTICE_MS_MAX) : 0;
     this.#world.after(this.#machine, Math.max(SESSION_MS, noticeMs), () => {
       this.#members = this.#members.filter((member) => member.machine !== machine);
       this.rebalance();

@@ -104,7 +104,7 @@ export class FakeWarehouse {
           const call = this.server.call(machine, {
             serve: () => {
               const answer = this.#insert(insert, lines);
-              if (this.world.chance(0.01)) this.justStored(machine);
+              if (this.world.chance(0.02)) this.justStored(machine);
               return answer;
             },
             lost,

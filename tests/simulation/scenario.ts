@@ -55,14 +55,14 @@ export function run(seed: number): Outcome {
     world.after(plan, 250 + world.below(6_000), strike);
   };
   world.after(plan, world.below(3_000), strike);
-  world.run(() => false, faultsUntilMs);
+  world.run(faultsUntilMs);
   warehouse.justStored = () => {};
   const evidence = (): Evidence => ({ log, warehouse, windowParts: WINDOW_PARTS, stopped: cluster.stopped() });
   const early = stopsAtDrift ? beyondDrift(evidence()) : [];
   if (stopsAtDrift) cluster.correct();
   cluster.heal();
   const settled = settle(world, () => isSettled(evidence()));
-  world.run(() => false, world.nowMs + QUIET_MS);
+  world.run(world.nowMs + QUIET_MS);
   const problems = [...early, ...cluster.problems, ...log.problems, ...audit(evidence())];
   if (!settled)
     problems.unshift("records never landed", ...cluster.reports(), JSON.stringify([...log.commits.values()]));
@@ -73,7 +73,9 @@ export function run(seed: number): Outcome {
 function settle(world: World, isSettled: () => boolean): boolean {
   const deadlineMs = world.nowMs + SETTLE_MS_MAX;
   while (!isSettled()) {
-    if (world.nowMs >= deadlineMs || world.run(() => false, world.nowMs + LOOK_MS) === "deadlock") return false;
+    if (world.nowMs >= deadlineMs) return false;
+    // Where every partition stands still, nothing happens any more.
+    if (!world.run(world.nowMs + LOOK_MS)) return isSettled();
   }
   return true;
 }

@@ -83,18 +83,18 @@ export class World {
   }
 
   /** Lets the world go on until `untilMs`; false if nothing can happen any more. */
-  run(done: () => boolean, untilMs: number): "done" | "deadlock" | "time" {
-    while (!done()) {
+  run(untilMs: number): boolean {
+    for (;;) {
       const task = this.#nextTask();
       if (task !== undefined) {
         task();
         continue;
       }
       const next = this.#timers[0];
-      if (next === undefined) return "deadlock";
+      if (next === undefined) return false;
       if (next.atMs > untilMs) {
         this.nowMs = untilMs;
-        return "time";
+        return true;
       }
       this.#timers.shift();
       if (next.cancelled || !next.machine.alive) continue;
@@ -102,7 +102,6 @@ export class World {
       if (next.machine.isPaused()) this.after(next.machine, next.machine.pausedUntilMs - this.nowMs, next.run);
       else next.run();
     }
-    return "done";
   }
 
   /** The oldest task of a random machine that can run. */

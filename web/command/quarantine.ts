@@ -173,6 +173,14 @@ const LEFT = new Set(["still bad", "cut", "no source", "unclear"]);
 /** Rows whose reason is printed. */
 const TOLD_MAX = 20;
 
+/** What became of the rows, over all pages. */
+interface Tally {
+  readonly counts: Readonly<Record<string, number>>;
+  /** The first rows that were left as they were. */
+  readonly left: readonly Report["rows"][number][];
+  readonly seen: ReadonlySet<string>;
+}
+
 /** Goes through all pages; ends with 1 if a row that was named, or one that was judged, stays as it was. */
 async function change(config: Config, verb: "replay" | "drop", asked: Asked): Promise<number> {
   const { ids, json, dryRun, includeRefused, ...narrow } = asked;
@@ -180,31 +188,45 @@ async function change(config: Config, verb: "replay" | "drop", asked: Asked): Pr
     throw new ClientFailed(`Say which rows: weir quarantine ${verb} ID …, or weir quarantine ${verb} --source NAME.`);
   if (ids.length > IDS_MAX) throw new ClientFailed(`Cannot ${verb} ${ids.length} rows by id: at most ${IDS_MAX}.`);
   const which = ids.length > 0 ? { ...narrow, ids } : { ...narrow, include_refused: includeRefused };
+  const tally = await tallied(
+    (after) => postJson<Report>(config, `${PATH}/${verb}`, { ...which, dry_run: dryRun, after }),
+    (report) => json && console.log(JSON.stringify(report)),
+  );
+  if (!json) tell(tally, asked);
+  const unknown = ids.filter((id) => !tally.seen.has(id));
+  for (const id of unknown) console.error(`${safeText(id)}: the quarantine has no such row`);
+  return tally.left.length > 0 || unknown.length > 0 ? 1 : 0;
+}
+
+/** Asks page after page, and counts; `hear` gets each of them. */
+async function tallied(
+  ask: (after: string | undefined) => Promise<Report>,
+  hear: (report: Report) => void,
+): Promise<Tally> {
   const counts: Record<string, number> = {};
   const left: Report["rows"][number][] = [];
   const seen = new Set<string>();
   for (let after: string | undefined; ; ) {
-    const report = await postJson<Report>(config, `${PATH}/${verb}`, { ...which, dry_run: dryRun, after });
-    if (json) console.log(JSON.stringify(report));
+    const report = await ask(after);
+    hear(report);
     for (const row of report.rows) {
       seen.add(row.id);
       counts[row.outcome] = (counts[row.outcome] ?? 0) + 1;
-      if (LEFT.has(row.outcome) && left.push(row) > TOLD_MAX) left.length = TOLD_MAX;
+      if (LEFT.has(row.outcome) && left.length < TOLD_MAX) left.push(row);
     }
-    if (report.next === null) break;
+    if (report.next === null) return { counts, left, seen };
     after = report.next;
   }
-  const unknown = ids.filter((id) => !seen.has(id));
-  if (!json) {
-    for (const { id, column, outcome, reason } of left)
-      console.error(safeText(`${id}: ${outcome}: ${column === null ? "" : `${column}: `}${reason ?? ""}`));
-    const said = Object.entries(counts).map(([outcome, many]) => `${many} ${outcome}`);
-    const none = includeRefused ? "No row waits." : "No row waits; what the door refused needs --include-refused.";
-    if (said.length > 0) console.log(said.join(", "));
-    else if (ids.length === 0) console.log(none);
-  }
-  for (const id of unknown) console.error(`${safeText(id)}: the quarantine has no such row`);
-  return left.length > 0 || unknown.length > 0 ? 1 : 0;
+}
+
+/** Prints what became of the rows, and why some were left. */
+function tell({ counts, left }: Tally, { ids, includeRefused }: Asked): void {
+  for (const { id, column, outcome, reason } of left)
+    console.error(safeText(`${id}: ${outcome}: ${column === null ? "" : `${column}: `}${reason ?? ""}`));
+  const said = Object.entries(counts).map(([outcome, many]) => `${many} ${outcome}`);
+  const none = includeRefused ? "No row waits." : "No row waits; what the door refused needs --include-refused.";
+  if (said.length > 0) console.log(said.join(", "));
+  else if (ids.length === 0) console.log(none);
 }
 
 function searchOf(said: Readonly<Record<string, string | undefined>>): URLSearchParams {

@@ -5,6 +5,9 @@
  */
 import type { RunningDoor } from "./start.ts";
 
+/** How long a process may linger that has closed its door and its parts. */
+const LINGER_MS_MAX = 200;
+
 /** Resolves with the first SIGINT, SIGTERM or SIGHUP; a second one ends the process at once. */
 export function signalled(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
@@ -37,5 +40,7 @@ export async function serveUntilSignal(running: RunningDoor, { isJson }: { isJso
   await signalled();
   if (!isJson) console.log("Closing: what is under way is finished.");
   await running.stop();
+  // Everything is closed. A library's timer may go on ticking; nobody waits for it.
+  setTimeout(() => process.exit(), LINGER_MS_MAX).unref();
   return 0;
 }

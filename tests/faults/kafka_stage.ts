@@ -1,0 +1,199 @@
+/**
+ * The stage of the faults on Kafka: one broker and one ClickHouse behind proxies, a gateway and two workers.
+ *
+ *   producer ──▶ gateway ──▶ proxy ──▶ broker ◀── proxy ◀── workers ──▶ proxy ──▶ ClickHouse ◀── watch, audit
+ *
+ * Each fault is played while events come in; then the audit: what was
+ * acknowledged is there once, and every row belongs to one record and one marker.
+ *
+ * @module
+ */
+import { expect } from "bun:test";
+import { join } from "node:path";
+import { startBroker, type TestBroker } from "@weir/connectors/testing";
+import { type DoorProcess, startProcess, until } from "../door_process.ts";
+import { type Engine, openEngine } from "../engine.ts";
+import { Producer, SOURCE } from "./producer.ts";
+import { TcpProxy } from "./proxy.ts";
+
+const BATCH = 50;
+/** Ids of one fault's events; the next one's begin behind them. */
+const IDS_PER_FAULT = 10_000_000;
+const WATCH_MS = 50;
+/** A dead member is noticed after ten seconds, and every retry has its pause. */
+const RECOVERY_MS_MAX = 60_000;
+
+/** All of the numbers in one partition. */
+const HOT = SOURCE.replaceAll("number", "hot")
+  .replace("key: id", "key: shard\npartitions: 4")
+  .replace("n UInt32", "n UInt32, shard String");
+
+/** One fault: what it is called, where events go, what is done while they do. */
+export interface Fault {
+  readonly name: string;
+  readonly source?: "number" | "hot";
+  readonly play: () => Promise<void>;
+}
+
+export class Stage {
+  readonly broker: TestBroker;
+  readonly engine: Engine;
+  readonly toBroker: TcpProxy;
+  readonly toEngine: TcpProxy;
+  readonly workers: DoorProcess[] = [];
+  gateway!: DoorProcess;
+  readonly #folder: string;
+  #producer: Producer | undefined;
+  #starts = 0;
+  #faults = 0;
+
+  private constructor(parts: Pick<Stage, "broker" | "engine" | "toBroker" | "toEngine">, folder: string) {
+    this.broker = parts.broker;
+    this.engine = parts.engine;
+    this.toBroker = parts.toBroker;
+    this.toEngine = parts.toEngine;
+    this.#folder = folder;
+  }
+
+  static async open(jars: string, folder: string): Promise<Stage> {
+    const [toBroker, toEngine] = await Promise.all([TcpProxy.open(), TcpProxy.open()]);
+    const [broker, engine] = await Promise.all([
+      startBroker(jars, { advertisedPort: toBroker.port }),
+      openEngine(join(folder, "engine")),
+    ]);
+    toBroker.target = Number(new URL(`tcp://${broker.address}`).port);
+    toEngine.target = Number(new URL(engine.url).port);
+    const stage = new Stage({ broker, engine, toBroker, toEngine }, folder);
+    stage.gateway = await stage.start("gateway");
+    const files = [
+      { path: "ods/number.sql", text: SOURCE.replace("key: id", "key: id\npartitions: 4") },
+      { path: "ods/hot.sql", text: HOT },
+    ];
+    const type = { "content-type": "application/json" };
+    const applied = await stage.gateway.post("/v1/admin/definitions", JSON.stringify({ files }), type);
+    expect(await applied.json()).toMatchObject({ done: true });
+    stage.workers.push(await stage.start("worker"), await stage.start("worker"));
+    return stage;
+  }
+
+  /** Starts a process of its own data directory, behind the proxies. */
+  start(role: "gateway" | "worker"): Promise<DoorProcess> {
+    const clickHouse = new URL(this.engine.url);
+    clickHouse.port = String(this.toEngine.port);
+    const env = {
+      KAFKA_BROKERS: `127.0.0.1:${this.toBroker.port}`,
+      CLICKHOUSE_URL: clickHouse.href,
+      WEIR_ROLE: role,
+    };
+    return startProcess({ dataDir: join(this.#folder, `${role}_${this.#starts++}`), env });
+  }
+
+  /** Kills a worker and starts another one in its place. */
+  async replaceWorker(index: number): Promise<void> {
+    await this.workers[index]!.kill();
+    this.workers[index] = await this.start("worker");
+  }
+
+  async replaceGateway(): Promise<void> {
+    if (this.#producer !== undefined) this.#producer.door = undefined;
+    await this.gateway.kill();
+    this.gateway = await this.start("gateway");
+    if (this.#producer !== undefined) this.#producer.door = this.gateway;
+  }
+
+  /** Plays a fault under load, waits until rows come again, and audits; says for how long none came. */
+  async play({ name, source = "number", play }: Fault): Promise<void> {
+    const first = IDS_PER_FAULT * this.#faults++;
+    const beside = source === "hot" ? { beside: { shard: "one" } } : {};
+    const producer = new Producer(this.gateway, {
+      ...{ senders: 2, batch: BATCH, isKeyed: false, source, first },
+      ...beside,
+    });
+    this.#producer = producer;
+    const watch = new Watch(() => this.#rows(source));
+    await watch.grows();
+    await play();
+    await watch.grows();
+    await producer.stop();
+    const longestMs = await watch.stop();
+    this.#producer = undefined;
+    const { events } = producer.promised;
+    const { length: unsure } = producer.unsure;
+    console.log(
+      `${name}: at most ${(longestMs / 1_000).toFixed(1)} s without new rows; ${events} events acknowledged, ${unsure} requests unsure`,
+    );
+    await this.#audit(producer, { source, first });
+  }
+
+  async #audit({ promised, unsure }: Producer, { source, first }: { source: string; first: number }): Promise<void> {
+    const number = "toUInt64(id)";
+    const isSure = `${number} >= ${first} AND ${number} < ${first + IDS_PER_FAULT}
+      AND NOT has(CAST([${unsure}] AS Array(UInt64)), intDiv(${number}, ${BATCH}) * ${BATCH})`;
+    const look = async () => {
+      const markers = await this.engine.ask(`SELECT sum(stored) FROM weir.batch WHERE statement = 'ods.${source}'`);
+      const row = await this.engine.ask(
+        `SELECT count() AS rows, uniqExact(_epoch, _partition, _offset) AS records,
+                countIf(${isSure}) AS sure, uniqExactIf(id, ${isSure}) AS ids, sumIf(n, ${isSure}) AS sum
+         FROM ods.${source} FORMAT JSONEachRow SETTINGS output_format_json_quote_64bit_integers = 0`,
+      );
+      const seen = JSON.parse(row) as Record<"rows" | "records" | "sure" | "ids" | "sum", number>;
+      return { ...seen, markers: Number(markers) };
+    };
+    const holds = ({ sure, rows, markers }: Awaited<ReturnType<typeof look>>) =>
+      sure >= promised.events && rows === markers;
+    const seen = await until("landing", look, { holds, withinMs: RECOVERY_MS_MAX });
+    const { events, sum } = promised;
+    expect(seen).toEqual({ rows: seen.rows, records: seen.rows, sure: events, ids: events, sum, markers: seen.rows });
+  }
+
+  async #rows(source: string): Promise<number> {
+    return Number(await this.engine.ask(`SELECT count() FROM ods.${source}`));
+  }
+
+  async stop(): Promise<void> {
+    await Promise.all([...this.workers, this.gateway].map((door) => door?.stop()));
+    await this.engine.stop();
+    await this.broker.stop();
+    await Promise.all([this.toBroker.stop(), this.toEngine.stop()]);
+  }
+}
+
+/** Watches the rows of a table: how long none came at most. */
+class Watch {
+  #rows = 0;
+  #grewAtMs = performance.now();
+  #longestMs = 0;
+  #isWatching = true;
+  readonly #watching: Promise<void>;
+
+  constructor(rows: () => Promise<number>) {
+    this.#watching = this.#watch(rows);
+  }
+
+  /** Waits until there are more rows than now. */
+  async grows(): Promise<void> {
+    const before = this.#rows;
+    await until("new rows", () => this.#rows, { holds: (rows) => rows > before, withinMs: RECOVERY_MS_MAX });
+  }
+
+  /** The longest time without new rows, in milliseconds. */
+  async stop(): Promise<number> {
+    this.#isWatching = false;
+    await this.#watching;
+    return this.#longestMs;
+  }
+
+  async #watch(rows: () => Promise<number>): Promise<void> {
+    while (this.#isWatching) {
+      // A ClickHouse that does not answer shows no new rows.
+      const seen = await rows().catch(() => this.#rows);
+      const nowMs = performance.now();
+      if (this.#rows > 0) this.#longestMs = Math.max(this.#longestMs, nowMs - this.#grewAtMs);
+      if (seen > this.#rows) {
+        this.#rows = seen;
+        this.#grewAtMs = nowMs;
+      }
+      await Bun.sleep(WATCH_MS);
+    }
+  }
+}
