@@ -29,8 +29,8 @@ import { IdempotentProducer, type ProducedBatch } from "./producer.ts";
 
 /** A producer's batch of one partition, below the 1 MiB that brokers take unless told otherwise. */
 const BATCH_BYTES_MAX = 900_000;
-/** kafkajs copies the messages before it for each message of a batch, so large batches cost it the square. */
-const BATCH_RECORDS_MAX = 1_000;
+/** kafkajs makes objects of every record of a request before it sends the first byte. */
+const BATCH_RECORDS_MAX = 10_000;
 /** Appends of one request, over all partitions; a single append may be larger. */
 const GROUP_BYTES_MAX = 16 << 20;
 const PENDING_BYTES_MAX = 64 << 20;

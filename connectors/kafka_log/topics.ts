@@ -40,6 +40,7 @@ export class Topics {
     const made = await this.#admin.createTopics({
       topics: [{ topic: name, numPartitions, configEntries }],
       timeout: CHANGE_MS_MAX,
+      waitForLeaders: false, // it asks once, and fails where the broker has not yet heard of the topic
     });
     if (!made) throw topicExists(name);
     return this.#whole(topic);
