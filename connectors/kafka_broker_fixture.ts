@@ -1,5 +1,6 @@
 /**
- * A real broker for tests: Kafka 4.4 from Maven, one node, in a temporary folder and on free ports of the loopback.
+ * A real broker for tests: Kafka 4.4 from Maven (or WEIR_KAFKA_VERSION), one node, in a temporary folder and on free
+ * ports of the loopback.
  *
  *   kafkaFor(file) ──▶ jars, fetched once ──▶ startBroker ──▶ address · kill · restart · stop
  *
@@ -11,14 +12,18 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-const VERSION = "4.4.0";
+const VERSION = process.env.WEIR_KAFKA_VERSION ?? "4.4.0";
+/** What Kafka's logging is written against, which 4.0 changed. */
+const LOGGING = VERSION.startsWith("3.")
+  ? { group: "org.slf4j", artifact: "slf4j-reload4j", version: "1.7.36" }
+  : { group: "org.apache.logging.log4j", artifact: "log4j-slf4j-impl", version: "2.25.5" };
 const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAA";
 const START_MS_MAX = 30_000;
 
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>weir</groupId><artifactId>broker</artifactId><version>1</version><dependencies>
 <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${VERSION}</version></dependency>
-<dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.5</version></dependency>
+<dependency><groupId>${LOGGING.group}</groupId><artifactId>${LOGGING.artifact}</artifactId><version>${LOGGING.version}</version></dependency>
 </dependencies></project>`;
 
 /** The folder of the broker's jars; undefined if there can be none, which is said once for the file that asks. */

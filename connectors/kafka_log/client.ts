@@ -22,6 +22,8 @@ export interface KafkaLogOptions {
   /** How the brokers' logs and quotas name this client. */
   readonly clientId?: string;
   readonly tls?: boolean;
+  /** On how many brokers new topics are kept; the brokers' own default otherwise. */
+  readonly replication?: number | undefined;
   /** PEM file of the authorities that the brokers' certificates are checked against; the machine's own by default. */
   readonly caFile?: string | undefined;
   readonly sasl?:

@@ -64,7 +64,7 @@ const openKafkaLog = Effect.fn("openKafkaLog")(function* (options: KafkaLogOptio
     () => closed(() => admin.disconnect()),
   );
   const catalog = new Catalog(cluster);
-  const topics = new Topics({ admin, cluster, catalog });
+  const topics = new Topics({ admin, cluster, catalog, replication: options.replication });
   const appends = new Appends(clients, catalog);
   const reads = new Reads(clients, catalog, (topic) => topics.offsets(topic));
   const groups = new Groups({ clients, catalog, cluster });
