@@ -167,7 +167,8 @@ function makeCertificate(folder: string, name: string): string {
   return file;
 }
 
-function freePorts(count: number): readonly number[] {
+/** Ports of the loopback that nobody has taken yet. */
+export function freePorts(count: number): readonly number[] {
   const taken = Array.from({ length: count }, () =>
     Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } }),
   );
@@ -176,7 +177,8 @@ function freePorts(count: number): readonly number[] {
   return ports;
 }
 
-async function listens(port: number): Promise<boolean> {
+/** Whether somebody answers at a port of the loopback. */
+export async function listens(port: number): Promise<boolean> {
   try {
     const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } });
     socket.end();
