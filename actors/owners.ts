@@ -48,7 +48,7 @@ export const TABLE_LIMITS: TableLimits = {
 /** The deadline of an insert and the time that it may take, after which nothing of a lost owner can come. */
 const LATE_MS = 120_000;
 
-/** Bounds of reading one partition. */
+/** Bounds of reading one partition while there are few. */
 export const PARTITION_LIMITS: PartitionLimits = {
   recordsMax: 50_000,
   bytesMax: 4 * 2 ** 20,
@@ -56,6 +56,23 @@ export const PARTITION_LIMITS: PartitionLimits = {
   waitMs: 5_000,
   pauseMs: 5,
 };
+
+/** What the readers of all partitions may hold together, however much waits in the log. */
+export const READ_BYTES_MAX = 96 * 2 ** 20;
+
+/**
+ * Bounds of reading one of `partitions`: an equal share, so that a table that stands still takes nothing from others.
+ * A reader holds what it has offered, and one read beyond.
+ */
+export function partitionLimits(partitions: number): PartitionLimits {
+  const { recordsMax, bytesMax, aheadBytesMax } = PARTITION_LIMITS;
+  const share = Math.min(1, READ_BYTES_MAX / (Math.max(1, partitions) * (aheadBytesMax + bytesMax)));
+  const shareOf = (bound: number) => Math.ceil(bound * share);
+  return {
+    ...PARTITION_LIMITS,
+    ...{ recordsMax: shareOf(recordsMax), bytesMax: shareOf(bytesMax), aheadBytesMax: shareOf(aheadBytesMax) },
+  };
+}
 
 /** How long a drained owner may take to finish what it announced. */
 const DRAIN_MS_MAX = 8_000;
@@ -129,6 +146,9 @@ export const ensureTopic = Effect.fnUntraced(function* ({
   return yield* log.alterTopic({ name, partitions: Math.max(partitions, known.partitions), retention });
 });
 
+/** Partitions that are read here at most; other processes may have some of them. */
+const partitionsOf = ({ running }: Owners) => running.values().reduce((sum, { partitions }) => sum + partitions, 0);
+
 const startOwner = Effect.fnUntraced(function* (
   owners: Owners,
   applied: AppliedSource,
@@ -160,7 +180,7 @@ const startOwner = Effect.fnUntraced(function* (
     group: groupOf(applied),
     target,
     limits: { ...TABLE_LIMITS, lateMs: isShared ? LATE_MS : 0 },
-    partitionLimits: PARTITION_LIMITS,
+    partitionLimits: () => partitionLimits(partitionsOf(owners)),
     windowParts: DEDUPLICATION_WINDOW_PARTS,
     registry,
     visible,

@@ -52,7 +52,8 @@ export interface PartitionSetup {
   readonly topic: string;
   readonly partition: number;
   readonly offset: number;
-  readonly limits: PartitionLimits;
+  /** As they are now: how much one partition may hold depends on how many others are read. */
+  readonly limits: () => PartitionLimits;
   /** Hands records to the table; waits while its mailbox is full. */
   readonly offer: (records: Records) => Effect.Effect<unknown>;
 }
@@ -116,11 +117,11 @@ export function partitionActor(
         { next: setup.offset, ahead: 0, phase: "reading", rows: 0, note: undefined },
         [read(setup.offset)],
       ]),
-    step: (state, message) => stepPartition(limits, state, message),
+    step: (state, message) => stepPartition(limits(), state, message),
     vitals: (state) => ({ state: state.phase, rows: state.rows, note: state.note }),
     perform: (action, self) => {
       if (action.kind === "offer") return Effect.asVoid(setup.offer(action.records));
-      const { recordsMax, bytesMax, waitMs } = limits;
+      const { recordsMax, bytesMax, waitMs } = limits();
       return Effect.gen(function* () {
         const log = yield* Log;
         const message = yield* log.read({ topic, partition, offset: action.offset, recordsMax, bytesMax, waitMs }).pipe(

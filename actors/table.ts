@@ -46,7 +46,7 @@ export interface TableOptions {
   readonly group: string;
   readonly target: Target;
   readonly limits: TableLimits;
-  readonly partitionLimits: PartitionLimits;
+  readonly partitionLimits: () => PartitionLimits;
   /** Parts which the deduplication window of the target remembers. */
   readonly windowParts: number;
   readonly registry: Registry;
@@ -303,7 +303,7 @@ const rereadRange = Effect.fnUntraced(function* (
 ): Effect.fn.Return<Part | undefined, LogFailed, Log> {
   const log = yield* Log;
   const { topic } = target;
-  const { recordsMax, bytesMax } = partitionLimits;
+  const { recordsMax, bytesMax } = partitionLimits();
   const slices: Slice[] = [];
   for (let offset = from; offset < to; ) {
     const records: Records | undefined = yield* log

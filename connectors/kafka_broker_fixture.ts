@@ -1,5 +1,6 @@
 /**
- * A real broker for tests: Kafka 4.4 from Maven, one node, in a temporary folder and on free ports of the loopback.
+ * A real broker for tests: Kafka 4.4 from Maven (or WEIR_KAFKA_VERSION), one node, in a temporary folder and on free
+ * ports of the loopback.
  *
  *   kafkaFor(file) ──▶ jars, fetched once ──▶ startBroker ──▶ address · kill · restart · stop
  *
@@ -11,14 +12,18 @@ import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync }
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 
-const VERSION = "4.4.0";
+const VERSION = process.env.WEIR_KAFKA_VERSION ?? "4.4.0";
+/** What Kafka's logging is written against, which 4.0 changed. */
+const LOGGING = VERSION.startsWith("3.")
+  ? { group: "org.slf4j", artifact: "slf4j-reload4j", version: "1.7.36" }
+  : { group: "org.apache.logging.log4j", artifact: "log4j-slf4j-impl", version: "2.25.5" };
 const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAA";
 const START_MS_MAX = 30_000;
 
 const POM = `<project xmlns="http://maven.apache.org/POM/4.0.0"><modelVersion>4.0.0</modelVersion>
 <groupId>weir</groupId><artifactId>broker</artifactId><version>1</version><dependencies>
 <dependency><groupId>org.apache.kafka</groupId><artifactId>kafka_2.13</artifactId><version>${VERSION}</version></dependency>
-<dependency><groupId>org.apache.logging.log4j</groupId><artifactId>log4j-slf4j-impl</artifactId><version>2.25.5</version></dependency>
+<dependency><groupId>${LOGGING.group}</groupId><artifactId>${LOGGING.artifact}</artifactId><version>${LOGGING.version}</version></dependency>
 </dependencies></project>`;
 
 /** The folder of the broker's jars; undefined if there can be none, which is said once for the file that asks. */
@@ -162,7 +167,8 @@ function makeCertificate(folder: string, name: string): string {
   return file;
 }
 
-function freePorts(count: number): readonly number[] {
+/** Ports of the loopback that nobody has taken yet. */
+export function freePorts(count: number): readonly number[] {
   const taken = Array.from({ length: count }, () =>
     Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } }),
   );
@@ -171,7 +177,8 @@ function freePorts(count: number): readonly number[] {
   return ports;
 }
 
-async function listens(port: number): Promise<boolean> {
+/** Whether somebody answers at a port of the loopback. */
+export async function listens(port: number): Promise<boolean> {
   try {
     const socket = await Bun.connect({ hostname: "127.0.0.1", port, socket: { data() {} } });
     socket.end();

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { Effect, Fiber, Layer } from "effect";
+import { Effect, Exit, Fiber, Layer } from "effect";
 import { CompressionTypes, ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
+import { type CuttingProxy, openCuttingProxy } from "./cutting_proxy_fixture.ts";
 import { kafkaFor, startBroker, type TestBroker } from "./kafka_broker_fixture.ts";
 import { kafkaLog } from "./kafka_log/mod.ts";
 import { Log } from "./log.ts";
@@ -22,10 +23,16 @@ const jars = kafkaFor("connectors/kafka_log_test.ts");
 
 describe.skipIf(jars === undefined)("kafkaLog()", () => {
   let broker: TestBroker;
+  let wire: CuttingProxy;
   beforeAll(async () => {
-    broker = await startBroker(jars!);
+    wire = await openCuttingProxy();
+    broker = await startBroker(jars!, { advertisedPort: wire.port });
+    wire.target = Number(broker.address.split(":")[1]);
   }, 60_000);
-  afterAll(() => broker?.stop());
+  afterAll(async () => {
+    wire?.close();
+    await broker?.stop();
+  });
 
   const layer = () => Layer.unwrap(Effect.sync(() => kafkaLog({ brokers: [broker.address] })));
   const withLog = <A>(body: Effect.Effect<A, unknown, Log>) => Effect.runPromise(Effect.provide(body, layer()));
@@ -119,6 +126,35 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
     const held = new Set(kept.map(({ bytes }) => bytes.buffer)).values().reduce((sum, one) => sum + one.byteLength, 0);
     const needed = kept.reduce((sum, { bytes }) => sum + bytes.length, 0);
     expect(held).toBeLessThanOrEqual(2 * needed);
+  });
+
+  test("stores once what is acknowledged, though its connections are cut before the answers", async () => {
+    const appends = 60;
+    let answers = 0;
+    const append = (topic: string, n: number) =>
+      Effect.gen(function* () {
+        const log = yield* Log;
+        const writes = [0, 1].map((partition) => ({ topic, partition, records: packed([`${n}`]) }));
+        yield* Effect.sleep(n * 10); // so that they are many requests
+        return yield* Effect.exit(log.append(writes));
+      });
+    const topic = await withLog(freshTopic(2));
+    const ends = await Effect.runPromise(
+      Effect.gen(function* () {
+        wire.cuts = () => ++answers % 3 === 0;
+        return yield* Effect.forEach(Array(appends).keys(), (n) => append(topic, n), { concurrency: "unbounded" });
+      }).pipe(Effect.provide(layer()), Effect.ensuring(Effect.sync(() => (wire.cuts = () => false)))),
+    );
+    expect(answers).toBeGreaterThan(6);
+    expect(ends.filter(Exit.isSuccess).length).toBeGreaterThan(0);
+    for (const partition of [0, 1]) {
+      const read = await withLog(Effect.map(readAll({ ...at(topic), partition }), (all) => all.flatMap(valuesOf)));
+      for (const [n, end] of ends.entries()) {
+        const count = read.filter((value) => value === `${n}`).length;
+        if (Exit.isSuccess(end)) expect({ n, count }).toEqual({ n, count: 1 });
+        else expect(count).toBeLessThanOrEqual(1);
+      }
+    }
   });
 
   test("fences a member whose group went on in another client", async () => {

@@ -10,6 +10,8 @@ import { z } from "zod";
 
 const PORT_FORM = "a port is a whole number from 0 to 65535";
 
+const REPLICATION_FORM = "a number of brokers is a whole number from 1 to 15";
+
 const SWITCHES: Readonly<Record<string, boolean>> = { "1": true, true: true, "0": false, false: false };
 const ROLES = ["all", "gateway", "worker"] as const;
 const MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
@@ -54,6 +56,13 @@ export const configSchema = z.object({
     .optional(),
   /** PEM file of the authorities that the brokers' certificates are checked against; the machine's own by default. */
   kafkaCaFile: z.string().min(1).optional(),
+  /** On how many brokers topics that Weir makes are kept; the brokers' own default otherwise. */
+  kafkaReplication: z.coerce
+    .number(REPLICATION_FORM)
+    .int(REPLICATION_FORM)
+    .min(1, REPLICATION_FORM)
+    .max(15, REPLICATION_FORM)
+    .optional(),
   kafkaMechanism: z
     .string()
     .transform((said) => said.toLowerCase())
@@ -99,6 +108,7 @@ const NAMES: Readonly<Record<keyof Config, string>> = {
   kafkaBrokers: "KAFKA_BROKERS",
   kafkaTls: "KAFKA_TLS",
   kafkaCaFile: "KAFKA_CA_FILE",
+  kafkaReplication: "KAFKA_REPLICATION",
   kafkaMechanism: "KAFKA_SASL_MECHANISM",
   kafkaUser: "KAFKA_USERNAME",
   kafkaPassword: "KAFKA_PASSWORD",
@@ -128,6 +138,7 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
     kafkaBrokers: set(flags.kafkaBrokers, env.KAFKA_BROKERS),
     kafkaTls: set(flags.kafkaTls, env.KAFKA_TLS),
     kafkaCaFile: set(flags.kafkaCaFile, env.KAFKA_CA_FILE),
+    kafkaReplication: set(flags.kafkaReplication, env.KAFKA_REPLICATION),
     kafkaMechanism: set(flags.kafkaMechanism, env.KAFKA_SASL_MECHANISM),
     kafkaUser: set(flags.kafkaUser, env.KAFKA_USERNAME),
     kafkaPassword: set(flags.kafkaPassword, env.KAFKA_PASSWORD),

@@ -41,10 +41,11 @@ export function partsOf(config: Config): Layer.Layer<Parts, unknown> {
 /** Kafka if brokers are named, else the embedded log. */
 function logOf(config: Config) {
   const { dataDir, fsyncDelayMs, kafkaBrokers: brokers, kafkaTls, kafkaCaFile: caFile } = config;
+  const { kafkaReplication: replication } = config;
   if (brokers === undefined) return sqliteLog({ dir: dataDir, fsyncDelayMs });
   const { kafkaMechanism: mechanism, kafkaUser: username, kafkaPassword: password } = config;
   const sasl = mechanism && username && password ? { mechanism, username, password } : undefined;
-  return kafkaLog({ brokers, tls: kafkaTls ?? caFile !== undefined, caFile, sasl });
+  return kafkaLog({ brokers, tls: kafkaTls ?? caFile !== undefined, caFile, replication, sasl });
 }
 
 /** Without a warehouse nothing lands: whoever supervises this process has to hear it. */

@@ -4,27 +4,33 @@
  *   append ──▶ queued ──merged by partition──▶ on its way ──acknowledged by all replicas in sync──▶ answered
  *                 └──interrupted──▶ dropped          └──failed──▶ failed, and the producer is replaced
  *
- * The producer is idempotent, so its own repeats store nothing twice. After a failure nobody knows what was stored, and
- * its next records would carry the same sequence numbers: Kafka would take them for repeats and drop them. So a failed
- * producer is never used again. Kafka has no append over several partitions that is whole or not at all outside of
- * transactions: what can be known before (topics, partitions, sizes) is checked before anything is sent, but an append
- * that fails on its way may have stored a part of its records, and a repeat stores them again. With `once` each record
- * says in a header which one it is, so whoever lands them drops those that came before.
+ * What an answer means:
+ * - acknowledged: every record is stored once. The producer is idempotent, its repeats keep their numbers, and one
+ *   request for each leader is on its way at most; only when all have been heard of is anything repeated or sent next.
+ * - failed: each partition's batches are stored or not, in any combination, and one that was cut off on its way may
+ *   still be stored a moment later. A repeat stores again what was stored. Its records would continue the sequence of
+ *   the failed ones, which Kafka might take for repeats and drop, so a failed producer is never used again.
+ *
+ * Kafka has no append over several partitions that is whole or not at all outside of transactions, and a transaction
+ * would not help here: who loses the answer to its end does not know either how it ended. What can be known before
+ * (topics, partitions, sizes) is checked before anything is sent. With `once` each record says in a header which one it
+ * is, so whoever lands them drops those that came before: that makes a repeat exact.
  *
  * @module
  */
-import { CompressionTypes, type Kafka, type Message, Partitioners, type Producer, type TopicMessages } from "kafkajs";
+import type { Message } from "kafkajs";
 import type { Appended, AppendReceipt, LogFailed, Once, Write } from "../log.ts";
 import { ONCE_HEADER, ONCE_HEADER_BYTES, onceMarker } from "../once_header.ts";
 import { headersOf, openRecords } from "../records.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
-import "./compression.ts"; // gives kafkajs its zstd
+import type { Clients } from "./client.ts";
 import { failureOf, invalid, unavailable } from "./failures.ts";
+import { IdempotentProducer, type ProducedBatch } from "./producer.ts";
 
 /** A producer's batch of one partition, below the 1 MiB that brokers take unless told otherwise. */
 const BATCH_BYTES_MAX = 900_000;
-/** kafkajs copies the messages before it for each message of a batch, so large batches cost it the square. */
-const BATCH_RECORDS_MAX = 1_000;
+/** kafkajs makes objects of every record of a request before it sends the first byte. */
+const BATCH_RECORDS_MAX = 10_000;
 /** Appends of one request, over all partitions; a single append may be larger. */
 const GROUP_BYTES_MAX = 16 << 20;
 const PENDING_BYTES_MAX = 64 << 20;
@@ -32,8 +38,6 @@ const PENDING_BYTES_MAX = 64 << 20;
 const APPEND_BYTES = 256;
 /** What a record costs a batch beside its key, headers and value, at most. */
 const RECORD_BYTES = 32;
-const REPLICAS_MS_MAX = 15_000;
-const ALL_IN_SYNC = -1;
 
 type Done = (failure: LogFailed | undefined, receipt: AppendReceipt | undefined) => void;
 
@@ -47,16 +51,16 @@ export interface QueuedAppend {
 }
 
 export class Appends {
-  readonly #kafka: Kafka;
+  readonly #clients: Clients;
   readonly #catalog: Catalog;
-  #producer: Promise<Producer> | undefined;
+  #producer: Promise<IdempotentProducer> | undefined;
   #queue: QueuedAppend[] = [];
   #pendingBytes = 0;
   #working: Promise<void> | undefined;
   #closed = false;
 
-  constructor(kafka: Kafka, catalog: Catalog) {
-    this.#kafka = kafka;
+  constructor(clients: Clients, catalog: Catalog) {
+    this.#clients = clients;
     this.#catalog = catalog;
   }
 
@@ -152,14 +156,9 @@ export class Appends {
   async #sendRound(round: readonly Batch[]): Promise<void> {
     this.#producer ??= this.#open();
     const producer = await this.#producer;
-    const answers = await producer.sendBatch({
-      ...{ topicMessages: messagesOf(round), acks: ALL_IN_SYNC, timeout: REPLICAS_MS_MAX },
-      compression: CompressionTypes.ZSTD,
-    });
-    const bases = new Map(answers.map((one) => [`${one.topicName}\n${one.partition}`, Number(one.baseOffset)]));
+    const bases = await producer.send(round.map(producedOf));
     for (const { key, parts } of round) {
-      let next = bases.get(key);
-      if (next === undefined) throw unavailable("Kafka did not say where it stored the records");
+      let next = bases.get(key)!;
       for (const { place, messages } of parts) {
         place.first ??= next;
         next += messages.length;
@@ -167,20 +166,20 @@ export class Appends {
     }
   }
 
-  async #open(): Promise<Producer> {
-    const producer = this.#kafka.producer({
-      ...{ idempotent: true, allowAutoTopicCreation: false, createPartitioner: Partitioners.DefaultPartitioner },
-      // without a bound an append would wait as long as the brokers are away
-      retry: { initialRetryTime: 100, maxRetryTime: 2_000, retries: 5 },
-    });
-    await producer.connect();
-    return producer;
+  async #open(): Promise<IdempotentProducer> {
+    const cluster = await this.#clients.cluster();
+    try {
+      return await IdempotentProducer.open(cluster, this.#catalog);
+    } catch (error) {
+      await cluster.disconnect();
+      throw error;
+    }
   }
 
   async #drop(): Promise<void> {
     const producer = this.#producer;
     this.#producer = undefined;
-    await producer?.then((open) => open.disconnect()).catch(() => {}); // it failed before: nothing is lost with it
+    await producer?.then((open) => open.close()).catch(() => {}); // it failed before: nothing is lost with it
   }
 
   /** Everybody's append failed with the request; whose topic is gone hears that. */
@@ -226,6 +225,7 @@ class Placed {
 interface Batch {
   readonly key: string;
   readonly topic: string;
+  readonly partition: number;
   readonly parts: { readonly place: Place; readonly messages: readonly Message[] }[];
   bytes: number;
   count: number;
@@ -254,7 +254,7 @@ function roundsOf(placed: readonly Placed[]): readonly (readonly Batch[])[] {
         if (last !== undefined && !fits(last, { bytes, count: messages.length })) round += 1;
         lastOf.set(key, round);
         rounds[round] ??= new Map();
-        const batch = rounds[round]!.get(key) ?? { key, topic, parts: [], bytes: 0, count: 0 };
+        const batch = rounds[round]!.get(key) ?? { key, topic, partition, parts: [], bytes: 0, count: 0 };
         batch.parts.push({ place, messages });
         batch.bytes += bytes;
         batch.count += messages.length;
@@ -297,12 +297,6 @@ function* chunksOf(
   if (messages.length > 0) yield { messages, bytes };
 }
 
-function messagesOf(round: readonly Batch[]): TopicMessages[] {
-  const topics = new Map<string, Message[]>();
-  for (const { topic, parts } of round) {
-    const messages = topics.get(topic) ?? [];
-    for (const part of parts) for (const message of part.messages) messages.push(message);
-    topics.set(topic, messages);
-  }
-  return [...topics].map(([topic, messages]) => ({ topic, messages }));
+function producedOf({ key, topic, partition, parts }: Batch): ProducedBatch {
+  return { key, topic, partition, messages: parts.flatMap(({ messages }) => messages) };
 }

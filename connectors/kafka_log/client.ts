@@ -1,8 +1,8 @@
 /**
  * The way to the brokers: kafkajs's connections, of which every kind of work has its own.
  *
- *   Clients.cluster() ──▶ Cluster ──findBroker──▶ Broker ──▶ topics · reads · members of groups
- *   Clients.kafka     ──▶ Admin, Producer
+ *   Clients.cluster() ──▶ Cluster ──findBroker──▶ Broker ──▶ topics · appends · reads · members of groups
+ *   Clients.kafka     ──▶ Admin
  *
  * A broker answers one request of a connection after the other, so whatever waits inside the broker (a long poll, a
  * rebalance) must not share a connection with what cannot wait.
@@ -22,6 +22,8 @@ export interface KafkaLogOptions {
   /** How the brokers' logs and quotas name this client. */
   readonly clientId?: string;
   readonly tls?: boolean;
+  /** On how many brokers new topics are kept; the brokers' own default otherwise. */
+  readonly replication?: number | undefined;
   /** PEM file of the authorities that the brokers' certificates are checked against; the machine's own by default. */
   readonly caFile?: string | undefined;
   readonly sasl?:

@@ -1,7 +1,7 @@
 /**
  * The Log on Kafka as a layer: the parts over their connections.
  *
- *   Log ──append──▶ Appends ──▶ Producer ──▶ brokers          topics ──▶ Topics ──▶ Admin
+ *   Log ──append──▶ Appends ──▶ IdempotentProducer            topics ──▶ Topics ──▶ Admin
  *       ──read──▶ Reads ──▶ fetches by leader                 offsets, ids ──▶ Catalog
  *       ──join, commit──▶ Members ──▶ the group's coordinator
  *
@@ -64,8 +64,8 @@ const openKafkaLog = Effect.fn("openKafkaLog")(function* (options: KafkaLogOptio
     () => closed(() => admin.disconnect()),
   );
   const catalog = new Catalog(cluster);
-  const topics = new Topics({ admin, cluster, catalog });
-  const appends = new Appends(clients.kafka, catalog);
+  const topics = new Topics({ admin, cluster, catalog, replication: options.replication });
+  const appends = new Appends(clients, catalog);
   const reads = new Reads(clients, catalog, (topic) => topics.offsets(topic));
   const groups = new Groups({ clients, catalog, cluster });
   yield* Effect.addFinalizer(() => closed(() => Promise.all([reads.close(), groups.close(), appends.close()])));

@@ -229,7 +229,7 @@ export function fetchBytesMax(brokers: number): number {
 
 /** Records that do not keep the rest of a large answer in memory with them. */
 function owned(records: Uint8Array): Uint8Array {
-  return 2 * records.length < records.buffer.byteLength ? Uint8Array.from(records) : records;
+  return 2 * records.length < records.buffer.byteLength ? new Uint8Array(records) : records;
 }
 
 /** Decompresses, and remembers what became of how much. */

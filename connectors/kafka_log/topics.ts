@@ -17,6 +17,8 @@ const PARTITIONS_MAX = 1_024;
 const TOPIC_NAME = /^[a-zA-Z0-9._-]{1,249}$/;
 const CHANGE_MS_MAX = 15_000;
 const POLL_MS = 20;
+/** Stands for the brokers' own `default.replication.factor`. */
+const BROKERS_DEFAULT = -1;
 const LEADERLESS = new Set(["NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"]);
 const UNKNOWN = "UNKNOWN_TOPIC_OR_PARTITION";
 /** What Kafka calls a bound that there is not. */
@@ -26,11 +28,18 @@ export class Topics {
   readonly #admin: Admin;
   readonly #cluster: Cluster;
   readonly #catalog: Catalog;
+  readonly #replication: number;
 
-  constructor(parts: { readonly admin: Admin; readonly cluster: Cluster; readonly catalog: Catalog }) {
+  constructor(parts: {
+    readonly admin: Admin;
+    readonly cluster: Cluster;
+    readonly catalog: Catalog;
+    readonly replication: number | undefined;
+  }) {
     this.#admin = parts.admin;
     this.#cluster = parts.cluster;
     this.#catalog = parts.catalog;
+    this.#replication = parts.replication ?? BROKERS_DEFAULT;
   }
 
   async create(topic: Topic): Promise<TopicInfo> {
@@ -38,8 +47,9 @@ export class Topics {
     const { name, partitions: numPartitions, retention } = topic;
     const configEntries = Object.entries(settingsOf(retention)).map(([key, value]) => ({ name: key, value }));
     const made = await this.#admin.createTopics({
-      topics: [{ topic: name, numPartitions, configEntries }],
+      topics: [{ topic: name, numPartitions, replicationFactor: this.#replication, configEntries }],
       timeout: CHANGE_MS_MAX,
+      waitForLeaders: false, // it asks once, and fails where the broker has not yet heard of the topic
     });
     if (!made) throw topicExists(name);
     return this.#whole(topic);

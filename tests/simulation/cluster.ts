@@ -41,6 +41,10 @@ const LIMITS: TableLimits = {
   retryMsMax: 1_250,
   lateMs: 120_000,
 };
+const READING = {
+  ...{ recordsMax: 20, bytesMax: 1 << 20, aheadBytesMax: 2_000 },
+  ...{ waitMs: 30_000, pauseMs: 10 },
+};
 /** Longer than any insert may be under way, and than its token is remembered. */
 const LONG_PAUSE_MS = 20_000;
 const DRAIN_MS_MAX = 2_000;
@@ -203,7 +207,7 @@ export class Cluster {
       group: "ods.events",
       target: this.#targetAt(1 + this.#world.below(2) + (this.#isCorrected ? DRIFT_CATALOGS : 0)),
       limits: LIMITS,
-      partitionLimits: { recordsMax: 20, bytesMax: 1 << 20, aheadBytesMax: 2_000, waitMs: 30_000, pauseMs: 10 },
+      partitionLimits: () => READING,
       windowParts: this.#windowParts,
       registry,
       visible: new CheckedVisible((position) => this.#checkVisible(position)),
