@@ -24,6 +24,7 @@ import { encodeMark, type Intent, sameCut, tokenOf } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 import type { Command, Turn } from "./runtime/actor.ts";
 import { withdraw } from "./table_drift.ts";
+import { stopAtGap } from "./table_gap.ts";
 import type { Batch, Landed, Owned, TableAction, TableMessage, TableState } from "./table_state.ts";
 
 type TableTurn = Turn<TableState, TableMessage, TableAction>;
@@ -50,6 +51,8 @@ export function stepTable(state: TableState, message: TableMessage, nowMs: numbe
         : [state, []];
     case "offered":
       return message.generation === state.generation ? onOffered(state, message, nowMs) : [state, []];
+    case "gapped":
+      return message.generation === state.generation ? stopAtGap(state, message) : [state, []];
     case "aged":
       return fill(state, nowMs);
     case "announced":
