@@ -98,7 +98,7 @@ CREATE TABLE IF NOT EXISTS weir.gap
   `to` UInt64,
   event LowCardinality(String) COMMENT 'seen or accepted',
   position Tuple(epoch UInt32, next UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32)
-    COMMENT 'behind the gap; last_offset = next: no last record is known',
+    COMMENT 'behind the gap, with last_offset = next where no last record is known',
   author String COMMENT 'accepted: name of the token that did it',
   at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
 )

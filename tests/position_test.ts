@@ -7,8 +7,8 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { RecordWriter } from "@weir/connectors";
 import { Effect } from "effect";
-import { until } from "./door_process.ts";
-import { openWorld, type World } from "./world.ts";
+import { temporaryFolder, until } from "./door_process.ts";
+import { type OverWarehouse, openWorld, type World } from "./world.ts";
 
 const source = (retention = "") => `/*---
 kind: source
@@ -41,12 +41,44 @@ interface Standing {
 }
 
 setDefaultTimeout(60_000);
+const folder = temporaryFolder("position");
 let world: World;
 beforeAll(async () => {
-  world = await openWorld({ retentionEveryMs: 20 });
+  world = await openWorld({ path: folder.path, retentionEveryMs: 20, over });
   await world.apply({ reading: source(), "dwa/number.sql": MODEL });
 });
-afterAll(() => world.close());
+afterAll(async () => {
+  await world.close();
+  folder.remove();
+});
+
+/** An insert at which the process stands still for ever, before it or after it, and how to hear that it does. */
+let cut: { readonly into: string; readonly isDone: boolean; readonly met: () => void } | undefined;
+
+function over(warehouse: Parameters<OverWarehouse>[0]): ReturnType<OverWarehouse> {
+  return {
+    ...warehouse,
+    insert: (insert) => {
+      const at = cut;
+      if (at === undefined || !insert.statement.startsWith(`INSERT INTO ${at.into} `)) return warehouse.insert(insert);
+      const inserted = at.isDone ? Effect.asVoid(warehouse.insert(insert)) : Effect.void;
+      return inserted.pipe(Effect.andThen(Effect.sync(at.met)), Effect.andThen(Effect.never));
+    },
+  };
+}
+
+/** Asks for a change, lets the process die at an insert, and starts the next one on what is left. */
+async function dieAt(into: string, { isDone, body }: { isDone: boolean; body: object }): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  cut = { into, isDone, met: resolve };
+  const answered = change(body).then((answer) => {
+    throw new Error(`It was not cut off: ${JSON.stringify(answer)}`);
+  });
+  await Promise.race([promise, answered]);
+  cut = undefined;
+  await world.close();
+  world = await openWorld({ path: folder.path, retentionEveryMs: 20, over });
+}
 
 /** Puts readings straight into the log, with a time of their own. */
 async function append(partition: number, numbers: readonly number[], timestampMs = Date.now()): Promise<number> {
@@ -155,7 +187,8 @@ describe("beginning anew", () => {
   });
 
   test("finds the first record of a time", async () => {
-    const atMs = Date.now() + 1_000;
+    // So late that no retention below removes them.
+    const atMs = Date.now() + 1_800_000;
     await append(1, [5], atMs - 500);
     await append(1, [6], atMs);
     await landed();
@@ -208,8 +241,9 @@ describe("a gap", () => {
     expect(status.sources).toMatchObject([
       { stopped: [{ partition: 0, note: expect.stringContaining("--accept-gap") }], lost_records: 0 },
     ]);
-    const metrics = await (await world.request("/metrics")).text();
-    expect(metrics).toContain('weir_source_stopped_partitions{source="reading"} 1');
+    const metrics = async () => (await world.request("/metrics")).text();
+    const line = 'weir_source_stopped_partitions{source="reading"} 1';
+    await until("the next look", metrics, { holds: (text) => text.includes(line), withinMs: 9_000 });
     // The other partition goes on.
     const holds = (rows: readonly object[]) => rows.length === 1;
     await until("the other one", () => world.sql("SELECT n FROM ods.reading WHERE n = 13"), { holds, withinMs: 9_000 });
@@ -238,7 +272,45 @@ describe("a gap", () => {
     );
     // Since the reset: 6 was read again, 10 and 11 are lost, 12 and 13 came.
     expect(sums).toEqual({ counted: "3", lost: "2", seen: "2" });
-    const metrics = await (await world.request("/metrics")).text();
-    expect(metrics).toContain('weir_lost_records_total{source="reading"} 2');
+    const metrics = async () => (await world.request("/metrics")).text();
+    const line = 'weir_lost_records_total{source="reading"} 2';
+    await until("the next look", metrics, { holds: (text) => text.includes(line), withinMs: 9_000 });
+  });
+});
+
+describe("a process that dies", () => {
+  const tables = async () =>
+    (
+      await world.sql<{ name: string }>("SELECT name FROM system.tables WHERE database = 'weir_state' ORDER BY name")
+    ).map(({ name }) => name);
+  const epochs = async () => (await look()).partitions.map(({ epoch }) => epoch);
+
+  test.each(["weir.reset", "weir.definition"])("before %s has a reset that did not happen", async (into) => {
+    const before = { rows: await landed(), tables: await tables(), epochs: await epochs() };
+    await dieAt(into, { isDone: false, body: { to: "latest", allow_destructive: true } });
+    expect({ rows: await landed(), tables: await tables(), epochs: await epochs() }).toEqual(before);
+  });
+
+  test("after the catalog's rows has one that did, and its next start goes on there", async () => {
+    const [at, other] = (await look()).partitions;
+    const to = `0:${at!.latest - 1},1:${other!.earliest}`;
+    await dieAt("weir.definition", { isDone: true, body: { to, allow_destructive: true } });
+    await append(0, [20]);
+    expect(await landed()).toEqual(once(5, 6, 12, 13, 20));
+    expect(await epochs()).toEqual([4, 4]);
+    // The two resets that did not happen: one had no rows, the other's version is never used again.
+    expect(await tables()).toEqual(["dwa__number__v4", "dwa__number__v4__fill", "ods__reading__v5"]);
+  });
+
+  test.each([
+    ["before the gap's rows stands still as before", false, true],
+    ["after them goes on behind the gap", true, false],
+  ])("%s", async (_, isDone, isStopped) => {
+    if (!isDone) await lose([30], [31]);
+    await until("the stop", look, { holds: ({ partitions: [at] }) => at!.stopped !== null, withinMs: 10_000 });
+    await dieAt("weir.gap", { isDone, body: { accept_gap: true } });
+    const [at] = (await look()).partitions;
+    expect(at!.stopped !== null).toBe(isStopped);
+    if (isDone) expect(await landed()).toEqual(once(5, 6, 12, 13, 20, 31));
   });
 });
