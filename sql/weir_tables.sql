@@ -110,7 +110,7 @@ SETTINGS non_replicated_deduplication_window = {window};
 CREATE TABLE IF NOT EXISTS weir.reset
 (
   statement LowCardinality(String) COMMENT 'target, for example ods.flight',
-  version UInt32 COMMENT 'number of the physical table; never used again if the reset failed',
+  version UInt32 COMMENT 'number of the physical table, never used again if the reset failed',
   partition UInt32,
   position Tuple(epoch UInt32, next UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32),
   author String COMMENT 'name of the token that did it',

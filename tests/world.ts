@@ -29,6 +29,8 @@ export interface World {
   /** Applies definitions given as path or source's name → text. */
   readonly apply: (sources: Readonly<Record<string, string>>) => Promise<void>;
   readonly close: () => Promise<void>;
+  /** Ends it without finishing what is announced. */
+  readonly kill: () => Promise<void>;
 }
 
 const TOKEN = "weir_test";
@@ -92,6 +94,7 @@ export async function openWorld({ chunkRows, path, over = (same) => same, ...log
       const answer = (await response.json()) as { done?: boolean };
       if (!answer.done) throw new Error(`The definitions were not applied: ${JSON.stringify(answer)}`);
     },
+    kill: () => runtime.dispose(),
     close: async () => {
       await Effect.runPromise(services.sources.drain);
       await runtime.dispose();

@@ -71,7 +71,7 @@ export function positionRoutes(door: Door): Hono<DoorEnv> {
     const to = resetTo(asked.to, door.nowMs?.() ?? Date.now());
     if (to === undefined) {
       const hint = `Say earliest, latest, ${INSTANT_FORM}, or an offset for each partition: 0:120,1:98.`;
-      throw new Refusal(422, "invalid_body", `Cannot use '${asked.to.slice(0, 100)}' as \`to\`.`, hint, "/to");
+      throw new Refusal(400, "bad_parameter", `Cannot use '${asked.to.slice(0, 100)}' as \`to\`.`, hint, "/to");
     }
     const options = { author, dryRun, allowDestructive };
     const report = await orRefuse(door.run(positions.reset(name, { to, options })));

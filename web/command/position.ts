@@ -98,7 +98,10 @@ const width = () => process.stdout.columns ?? WIDTH_ELSE;
 
 /** One line for each partition, then why some stand still, then what was accepted as lost. */
 export function standingText({ partitions, gaps }: Standing): string {
-  const rows = partitions.map(({ stopped, ...at }) => ({ ...at, is: stopped === null ? "going on" : "STOPPED" }));
+  const rows = partitions.map(({ partition, epoch, next, committed, visible, earliest, latest, stopped }) => ({
+    ...{ partition, epoch, next, committed, visible, earliest, latest },
+    is: stopped === null ? "going on" : "STOPPED",
+  }));
   const lines = [tableText(rows, width())];
   for (const { stopped } of partitions) if (stopped !== null) lines.push(safeText(stopped));
   for (const { partition, from, to, author, accepted_at } of gaps)
@@ -139,10 +142,8 @@ interface ResetAnswer {
 function resetText(source: string, { done, partitions, rows, rows_gone, changes }: ResetAnswer): string {
   const above = changes.map(({ name }) => name).filter((name) => name !== `ods.${source}`);
   const lines = [tableText([...partitions], width())];
-  const [goes, begin, is] = done ? ["went", "began", "are"] : ["would go", "would begin", "would be"];
-  lines.push(
-    `${rows} rows of ods.${source} ${goes}, ${rows_gone} of them for good: their records ${is} not read again.`,
-  );
+  const [goes, begin, is] = done ? ["went", "began", "are not read"] : ["would go", "would begin", "would not be read"];
+  lines.push(`${rows} rows of ods.${source} ${goes}, ${rows_gone} of them for good: their records ${is} again.`);
   if (above.length > 0) lines.push(`${above.join(", ")} ${begin} anew with it.`);
   lines.push(done ? "Landing goes on from there." : "Nothing was done. --allow-destructive without --dry-run does it.");
   return safeLines(lines.join("\n"));

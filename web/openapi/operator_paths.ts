@@ -171,7 +171,7 @@ function changePosition(source: string): Operation {
     responses: adminAnswers({
       description: "What was done, or would be.",
       schema: objectOf({ done: { type: "boolean" } }),
-      refused: [404, 409, 422, 503],
+      refused: [400, 404, 409, 422, 503],
     }),
   };
 }
