@@ -13,9 +13,10 @@
  *
  * @module
  */
-import { Log, LogFailed } from "@weir/connectors";
+import { type Commit, Log, LogFailed } from "@weir/connectors";
 import { Clock, Context, Effect, Exit, Option, Queue, Scope } from "effect";
 import { decodeMark } from "./intent.ts";
+import { Ledger } from "./ledger.ts";
 
 /** What is held. */
 export interface Holdable {
@@ -23,6 +24,8 @@ export interface Holdable {
   readonly topic: string;
   /** What people call it: `ods.flight`. */
   readonly name: string;
+  /** For work that what is announced and cannot be finished does not concern. */
+  readonly mayBeOpen?: boolean;
 }
 
 /** How long owners may take to finish what they announced, over all tries. */
@@ -36,11 +39,22 @@ const HeldUntilMs = Context.Reference<() => number>("weir/actors/HeldUntilMs", {
   defaultValue: () => () => Number.POSITIVE_INFINITY,
 });
 
+/** One hold that was taken. */
+interface Taken {
+  readonly untilMs: () => number;
+  readonly generation: () => number;
+}
+
+/** What is held, by group. */
+const HeldGroups = Context.Reference<ReadonlyMap<string, Taken>>("weir/actors/HeldGroups", {
+  defaultValue: () => new Map(),
+});
+
 /** Runs `work` while nothing of these is owned, announced and not finished, or changed by anybody else. */
 export const holding = <A, E, R>(
   all: readonly Holdable[],
   work: Effect.Effect<A, E, R>,
-): Effect.Effect<A, E | LogFailed, R | Log> =>
+): Effect.Effect<A, E | LogFailed, R | Log | Ledger> =>
   // The scope is the holds' own: what `work` opens may outlive them.
   Effect.acquireUseRelease(
     Scope.make(),
@@ -48,8 +62,13 @@ export const holding = <A, E, R>(
       Effect.gen(function* () {
         const outer = yield* HeldUntilMs;
         const holds = yield* Effect.forEach(all, (of) => Scope.provide(hold(of), scope), { concurrency: "unbounded" });
-        const heldUntilMs = () => Math.min(outer(), ...holds.map((untilMs) => untilMs()));
-        return yield* Effect.provideService(work, HeldUntilMs, heldUntilMs);
+        const heldUntilMs = () => Math.min(outer(), ...holds.map(({ untilMs }) => untilMs()));
+        const groups = new Map(yield* HeldGroups);
+        for (const [index, { group }] of all.entries()) groups.set(group, holds[index]);
+        return yield* work.pipe(
+          Effect.provideService(HeldUntilMs, heldUntilMs),
+          Effect.provideService(HeldGroups, groups),
+        );
       }),
     (scope, exit) => Scope.close(scope, exit),
   );
@@ -65,20 +84,29 @@ export const stillHeld: Effect.Effect<number, LogFailed> = Effect.gen(function* 
   }
 });
 
+/** The generation of a group that is held, to commit under; fails with LogFailed("fenced") if it is not. */
+export const heldGeneration = (group: string): Effect.Effect<number, LogFailed> =>
+  Effect.flatMap(HeldGroups, (groups) => {
+    const taken = groups.get(group);
+    return taken === undefined ? Effect.fail(lost()) : Effect.succeed(taken.generation());
+  });
+
 const lost = () => {
   const message =
     "Cannot go on: this process stood still for so long that others took over meanwhile. Nothing was entered; try again.";
   return new LogFailed({ reason: "fenced", message, retriable: false });
 };
 
-/** Takes one hold; answers until when it lasts. */
-const hold = Effect.fnUntraced(function* (of: Holdable): Effect.fn.Return<() => number, LogFailed, Log | Scope.Scope> {
+/** Takes one hold. */
+const hold = Effect.fnUntraced(function* (
+  of: Holdable,
+): Effect.fn.Return<Taken, LogFailed, Log | Ledger | Scope.Scope> {
   let deadlineMs = (yield* Clock.currentTimeMillis) + HOLD_MS_MAX;
   const scope = yield* Effect.scope;
   for (;;) {
     const own = yield* Scope.fork(scope);
     const attempt = yield* Scope.provide(taken(of, deadlineMs), own);
-    if (typeof attempt === "function") return attempt;
+    if (typeof attempt !== "number") return attempt;
     // Its owners go on, and recover what they left open.
     yield* Scope.close(own, Exit.void);
     const nowMs = yield* Clock.currentTimeMillis;
@@ -91,24 +119,43 @@ const hold = Effect.fnUntraced(function* (of: Holdable): Effect.fn.Return<() => 
   }
 });
 
-/** One try: until when it is held; or when to try again, 0 for soon, if the owners do not release it or left a batch open. */
-const taken = Effect.fnUntraced(function* ({ group, topic }: Holdable, deadlineMs: number) {
+/** One try: the hold; or when to try again, 0 for soon, if the owners do not release it or left a batch open. */
+const taken = Effect.fnUntraced(function* (
+  { group, topic, name, mayBeOpen = false }: Holdable,
+  deadlineMs: number,
+): Effect.fn.Return<Taken | number, LogFailed, Log | Ledger | Scope.Scope> {
   const log = yield* Log;
   const membership = yield* log.join(group, topic, { exclusive: true });
   const { events } = membership;
   const waitMs = Math.max(0, deadlineMs - (yield* Clock.currentTimeMillis));
-  if (Option.isNone(yield* Effect.timeoutOption(Queue.take(events), waitMs))) return 0;
-  const marks = (yield* log.committed({ group, topic })).map(({ metadata }) => decodeMark(metadata));
-  if (marks.some((mark) => mark?.intent !== undefined)) return 0;
-  const lateUntilMs = Math.max(0, ...marks.map((mark) => mark?.lateUntilMs ?? 0));
+  const first = yield* Effect.timeoutOption(Queue.take(events), waitMs);
+  if (Option.isNone(first)) return 0;
+  const commits = yield* log.committed({ group, topic });
+  if (!mayBeOpen && (yield* isOpen(name, commits))) return 0;
+  const lateUntilMs = Math.max(0, ...commits.map(({ metadata }) => decodeMark(metadata)?.lateUntilMs ?? 0));
   if (lateUntilMs > (yield* Clock.currentTimeMillis)) return lateUntilMs;
   let isLost = false;
-  const watch = Effect.flatMap(Queue.take(events), ({ kind, partitions }) => {
+  let newest = first.value.generation;
+  const watch = Effect.flatMap(Queue.take(events), ({ kind, partitions, generation }) => {
     isLost ||= kind === "revoked";
+    newest = generation;
     return kind === "revoked" ? membership.released(partitions) : Effect.void;
   });
   yield* Effect.forkScoped(Effect.forever(watch));
-  return () => (isLost ? Number.NEGATIVE_INFINITY : membership.heldUntilMs());
+  const held: Taken = {
+    untilMs: () => (isLost ? Number.NEGATIVE_INFINITY : membership.heldUntilMs()),
+    generation: () => newest,
+  };
+  return held;
+});
+
+/** Whether a batch is announced and not finished. What an older epoch left open ended with it; a ledger that is away says nothing. */
+const isOpen = Effect.fnUntraced(function* (name: string, commits: readonly Commit[]) {
+  const open = commits.flatMap(({ metadata }) => decodeMark(metadata)?.intent ?? []);
+  if (open.length === 0) return false;
+  const { positions } = yield* Ledger;
+  const known = yield* Effect.orElseSucceed(positions(name), () => []);
+  return open.some(({ epoch }) => known.every((position) => position.epoch <= epoch));
 });
 
 const notReleased = ({ name }: Holdable) =>

@@ -4,6 +4,10 @@ import { Effect, Exit, Queue } from "effect";
 import { TestClock } from "effect/testing";
 import { holding, stillHeld } from "./hold.ts";
 import { encodeMark } from "./intent.ts";
+import { Ledger } from "./ledger.ts";
+
+/** A ledger that remembers nothing. */
+const NO_LEDGER = { positions: () => Effect.succeed([]) } as unknown as Ledger["Service"];
 
 const ODS = { group: "weir.ods.t", topic: "t", name: "ods.t" };
 const OPEN = { epoch: 1, catalog: 1, atMs: 0, ranges: [{ partition: 0, from: 0, to: 1, rows: 1, crc: 0 }] };
@@ -46,7 +50,11 @@ const holdFor = <A, E>(log: Log["Service"], work: Effect.Effect<A, E>, ms: numbe
       yield* Effect.yieldNow;
       yield* TestClock.adjust(ms);
       return fiber.pollUnsafe();
-    }).pipe(Effect.provideService(Log, log), Effect.provide(TestClock.layer())),
+    }).pipe(
+      Effect.provideService(Log, log),
+      Effect.provideService(Ledger, NO_LEDGER),
+      Effect.provide(TestClock.layer()),
+    ),
   );
 const ended = (exit: unknown) =>
   exit === undefined ? "still waiting" : Exit.isSuccess(exit as never) ? "done" : "failed";

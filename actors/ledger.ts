@@ -4,6 +4,7 @@
  *   landed batch ──▶ weir.batch (one marker each), weir.position (furthest per partition)
  *   bad record   ──▶ weir.quarantine
  *   who may come again ──▶ weir.seen
+ *   records that are gone ──▶ weir.gap
  *
  * It lies beside the data, so it is lost or restored together with it; group
  * offsets in the log expire, this does not. Every write carries a token: a
@@ -16,7 +17,7 @@ import type { WarehouseFailed } from "@weir/connectors";
 import { Context, type Effect } from "effect";
 import type { Identity, Sighting, Wanted } from "./duplicates.ts";
 import type { LastRecord, Range } from "./intent.ts";
-import type { LedgerPosition } from "./position.ts";
+import type { Gap, LedgerPosition } from "./position.ts";
 
 /** One bad record, as kept for people to look at and to replay. */
 export interface Quarantined {
@@ -61,7 +62,7 @@ export class Ledger extends Context.Service<
       statement: string,
       token: string,
     ) => Effect.Effect<Pick<Marker, "stored" | "quarantined"> | undefined, WarehouseFailed>;
-    /** The furthest position of each partition that ever finished a batch. */
+    /** The furthest position of each partition: by finished batches, accepted gaps, resets that are in force. */
     readonly positions: (statement: string) => Effect.Effect<readonly LedgerPosition[], WarehouseFailed>;
     /** Upper bound of the parts which batches finished since `sinceMs` may have added to the table's deduplication window. */
     readonly partsSince: (statement: string, sinceMs: number) => Effect.Effect<number, WarehouseFailed>;
@@ -80,6 +81,8 @@ export class Ledger extends Context.Service<
       of: { statement: string; topic: string; epoch: number; token: string },
       rows: readonly Quarantined[],
     ) => Effect.Effect<void, WarehouseFailed>;
+    /** Keeps that a partition stopped at records that are gone; nobody has accepted that yet. */
+    readonly noteGap: (of: { statement: string; topic: string }, gap: Gap) => Effect.Effect<void, WarehouseFailed>;
     /** Writes the marker of a batch; before its commit. */
     readonly finish: (marker: Marker) => Effect.Effect<void, WarehouseFailed>;
   }

@@ -24,7 +24,7 @@ import {
 } from "@weir/sql";
 import { Deferred, Effect, Exit, Scope } from "effect";
 import { appliedSource } from "./catalog/read.ts";
-import { holding } from "./hold.ts";
+import { type Holdable, holding } from "./hold.ts";
 import type { SuspendView, Target } from "./landing.ts";
 import type { Ledger } from "./ledger.ts";
 import type { PartitionLimits } from "./partition.ts";
@@ -112,7 +112,7 @@ export interface Owners {
 }
 
 /** The consumer group whose commits hold a source's positions and intents. */
-export const groupOf = ({ source }: AppliedSource) => `weir.${source.layer}.${source.name}`;
+export const groupOf = ({ source }: Pick<AppliedSource, "source">) => `weir.${source.layer}.${source.name}`;
 
 /** Makes sure that table, view and topic are as the catalog says, then starts the owner. */
 export const bringUp = Effect.fnUntraced(function* (owners: Owners, applied: AppliedSource) {
@@ -224,17 +224,21 @@ export const drainAll = (owners: Owners): Effect.Effect<void> =>
     concurrency: "unbounded",
   });
 
-/** Runs `work` while nothing of these sources is announced and not finished, here or in other processes. */
+/**
+ * Runs `work` while nothing of these sources is announced and not finished, here or in other processes; `mayBeOpen`
+ * leaves out what nobody can finish any more.
+ */
 export const atRest = <A, E, R>(
   owners: Owners,
   names: readonly string[],
   work: Effect.Effect<A, E, R>,
+  { mayBeOpen = false }: Pick<Holdable, "mayBeOpen"> = {},
 ): Effect.Effect<A, E | LogFailed, R | OwnerNeeds> =>
   Effect.suspend(() => {
     const resting = names.flatMap((name) => owners.serving.get(name) ?? []);
     return holding(
       resting.map(({ applied, target }) => ({
-        ...{ group: groupOf(applied), topic: applied.source.topic, name: target.statement },
+        ...{ group: groupOf(applied), topic: applied.source.topic, name: target.statement, mayBeOpen },
       })),
       work,
     );

@@ -3,7 +3,7 @@
  *
  *   reading ──read──▶ offered ──room left──▶ reading
  *                        └──aheadBytesMax offered──▶ full ──consumed──▶ reading
- *   reading ──gap──▶ stopped (loudly: the log no longer has what comes next)
+ *   reading ──gap──▶ stopped (loudly: the log no longer has what comes next; its table hears of it)
  *
  * A read that found little is followed by a short pause, so that a trickle of
  * single events costs a hundred reads a second at most, not one per event.
@@ -13,6 +13,7 @@
 import { Log, type OffsetGap, type Records } from "@weir/connectors";
 import { Effect } from "effect";
 import { AWAY_RETRY } from "./away_retry.ts";
+import { gapNote } from "./position.ts";
 import type { Behaviour, Command, Turn } from "./runtime/actor.ts";
 import { ESCALATE } from "./runtime/supervision.ts";
 
@@ -45,7 +46,8 @@ export type PartitionMessage =
 
 type PartitionAction =
   | { readonly kind: "read"; readonly offset: number }
-  | { readonly kind: "offer"; readonly records: Records };
+  | { readonly kind: "offer"; readonly records: Records }
+  | { readonly kind: "stopped"; readonly note: string; readonly gap: OffsetGap };
 
 /** What a partition actor is for. */
 export interface PartitionSetup {
@@ -56,6 +58,8 @@ export interface PartitionSetup {
   readonly limits: () => PartitionLimits;
   /** Hands records to the table; waits while its mailbox is full. */
   readonly offer: (records: Records) => Effect.Effect<unknown>;
+  /** Tells the table that what comes next is gone. */
+  readonly stopped: (why: { readonly note: string; readonly gap: OffsetGap }) => Effect.Effect<unknown>;
 }
 
 type PartitionTurn = Turn<PartitionState, PartitionMessage, PartitionAction>;
@@ -71,10 +75,11 @@ export function stepPartition(
     case "read":
       return onRead(limits, state, message.records);
     case "gap": {
-      const { topic, partition, asked, earliest, latest } = message.gap;
-      const held = asked < earliest ? `begins at ${earliest}` : `ends at ${latest}`;
-      const note = `Cannot read ${topic}/${partition}: offset ${asked} is asked for, the log ${held}. Raise the retention; reset the position to accept the gap.`;
-      return [{ ...state, phase: "stopped", note }, []];
+      const { gap } = message;
+      const note = noteOf(gap);
+      const stopped: PartitionCommand = { kind: "act", action: { kind: "stopped", note, gap } };
+      // Offsets that are not there yet are those of a topic that is created anew: whoever is assigned it looks again.
+      return [{ ...state, phase: "stopped", note }, gap.asked < gap.earliest ? [stopped] : []];
     }
     case "rested":
       return state.phase === "pausing" ? [{ ...state, phase: "reading" }, [read(state.next)]] : [state, []];
@@ -84,6 +89,11 @@ export function stepPartition(
       return [{ ...state, ahead, phase: "reading" }, [read(state.next)]];
     }
   }
+}
+
+function noteOf({ topic, partition, asked, earliest, latest }: OffsetGap): string {
+  if (asked < earliest) return gapNote(topic, { partition, from: asked, to: earliest });
+  return `Cannot read ${topic}/${partition}: offset ${asked} is asked for, the log ends at ${latest}. Restore log and warehouse from the same backup.`;
 }
 
 function onRead(limits: PartitionLimits, state: PartitionState, records: Records): PartitionTurn {
@@ -121,6 +131,7 @@ export function partitionActor(
     vitals: (state) => ({ state: state.phase, rows: state.rows, note: state.note }),
     perform: (action, self) => {
       if (action.kind === "offer") return Effect.asVoid(setup.offer(action.records));
+      if (action.kind === "stopped") return Effect.asVoid(setup.stopped(action));
       const { recordsMax, bytesMax, waitMs } = limits();
       return Effect.gen(function* () {
         const log = yield* Log;

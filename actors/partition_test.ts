@@ -32,6 +32,8 @@ function play(state: Partial<PartitionState>, message: PartitionMessage) {
     if (command.kind === "after") return `rest ${command.delayMs}`;
     if (command.kind === "act" && command.action.kind === "offer") return `offer ${command.action.records.count}`;
     if (command.kind === "start" && command.action.kind === "read") return `read ${command.action.offset}`;
+    if (command.kind === "act" && command.action.kind === "stopped")
+      return `stopped ${command.action.gap.asked} to ${command.action.gap.earliest}`;
     return command.kind;
   });
   return { next, told };
@@ -104,11 +106,14 @@ describe("stepPartition()", () => {
   });
 
   test.each([
-    ["retention has removed", gap(5, 30, 99), "Cannot read t/3: offset 5 is asked for, the log begins at 30."],
-    ["the log does not reach", gap(120, 0, 99), "Cannot read t/3: offset 120 is asked for, the log ends at 99."],
-  ])("stops at records which %s, and says so", (_, message, note) => {
+    [
+      "retention has removed, and tells its table",
+      ...[gap(5, 30, 99), "Cannot go on with t/3: records 5 to 29 are no longer in the log.", ["stopped 5 to 30"]],
+    ],
+    ["the log does not reach", gap(120, 0, 99), "Cannot read t/3: offset 120 is asked for, the log ends at 99.", []],
+  ] as const)("stops at records which %s, and says so", (_, message, note, expected) => {
     const { next, told } = play({}, message);
-    expect(told).toEqual([]);
+    expect(told).toEqual([...expected]);
     expect(next).toMatchObject({ phase: "stopped", next: 5, note: expect.stringContaining(note) });
   });
 

@@ -19,7 +19,19 @@ export interface LedgerPosition {
   readonly partition: number;
   readonly epoch: number;
   readonly next: number;
-  readonly last: LastRecord;
+  /** Undefined where an operator put the position, and no record stands before it. */
+  readonly last: LastRecord | undefined;
+}
+
+/** Records that are gone: [from, to). */
+export interface Gap {
+  readonly partition: number;
+  readonly epoch: number;
+  readonly from: number;
+  /** The first offset that is there. */
+  readonly to: number;
+  /** The last record that landed before it. */
+  readonly last: LastRecord | undefined;
 }
 
 /** Where to go on. */
@@ -40,6 +52,8 @@ export interface Stopped {
   readonly kind: "stopped";
   readonly partition: number;
   readonly note: string;
+  /** What an operator may accept as lost, so that it goes on; undefined where only a reset helps. */
+  readonly gap?: Gap;
 }
 
 export type Located = Place | Stopped;
@@ -72,7 +86,7 @@ export function locate({ topic, commit, ledger, newest, range, held }: Known): L
   const { partition, earliest, latest } = range;
   const mark = commit && decodeMark(commit.metadata);
   const last = lastKnown(commit, ledger);
-  const epoch = Math.max(mark?.epoch ?? 1, ledger?.epoch ?? 1);
+  const epoch = epochOf(commit, ledger);
   const known = Math.max(
     mark !== undefined && mark.epoch < epoch ? 0 : (commit?.offset ?? 0),
     ledger !== undefined && ledger.epoch === epoch ? ledger.next : 0,
@@ -83,7 +97,7 @@ export function locate({ topic, commit, ledger, newest, range, held }: Known): L
   const recreated = known > latest || (last !== undefined && held !== undefined && !sameRecord(last, held));
   if (recreated && intent !== undefined) {
     return stop(
-      `Cannot go on with ${topic}/${partition}: the topic was created anew while a batch was open. Compare the table with its producers, then reset the position.`,
+      `Cannot go on with ${topic}/${partition}: the topic was created anew while a batch was open. Compare the table with its producers, then reset the position: weir position --help.`,
     );
   }
   if (recreated) {
@@ -94,18 +108,32 @@ export function locate({ topic, commit, ledger, newest, range, held }: Known): L
   const isGone = last !== undefined && held === undefined && last.offset >= earliest && last.offset < latest;
   if (isGone && mark === undefined) {
     return stop(
-      `Cannot go on with ${topic}/${partition}: record ${last.offset}, the last one that landed, is gone, and so are the commits; a compacted topic looks like one created anew then. Compare the table with its producers, then reset the position.`,
+      `Cannot go on with ${topic}/${partition}: record ${last.offset}, the last one that landed, is gone, and so are the commits; a compacted topic looks like one created anew then. Compare the table with its producers, then reset the position: weir position --help.`,
     );
   }
   const offset = intent === undefined ? known : (commit as Commit).offset;
   const isNew = commit === undefined && ledger === undefined;
   if (isNew) return { kind: "place", partition, offset: earliest, epoch, last: undefined, intent: undefined };
-  if (offset < earliest) {
+  if (offset < earliest && intent !== undefined) {
     return stop(
-      `Cannot go on with ${topic}/${partition}: records ${offset} to ${earliest - 1} are no longer in the log. Raise its retention; reset the position to accept the gap.`,
+      `Cannot go on with ${topic}/${partition}: records ${offset} to ${earliest - 1} are no longer in the log, and a batch of them was announced, which may have landed. Raise its retention; then reset the position: weir position --help.`,
     );
   }
+  if (offset < earliest) {
+    const gap = { partition, epoch, from: offset, to: earliest, last };
+    return { ...stop(gapNote(topic, gap)), gap };
+  }
   return { kind: "place", partition, offset, epoch, last, intent, lateUntilMs: mark?.lateUntilMs };
+}
+
+/** What an operator is told of a gap. */
+export function gapNote(topic: string, { partition, from, to }: Pick<Gap, "partition" | "from" | "to">): string {
+  return `Cannot go on with ${topic}/${partition}: records ${from} to ${to - 1} are no longer in the log. Raise its retention; weir position <source> --accept-gap accepts them as lost.`;
+}
+
+/** The epoch that a partition is in, as far as commit and ledger know; 1 for a new one. */
+export function epochOf(commit: Commit | undefined, ledger: LedgerPosition | undefined): number {
+  return Math.max((commit && decodeMark(commit.metadata)?.epoch) ?? 1, ledger?.epoch ?? 1);
 }
 
 /** Where an intent's range of a partition ends; a ledger that is further has seen it finished. */

@@ -6,7 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Commit } from "@weir/connectors";
 import { encodeMark, type Intent, type LastRecord, type Mark } from "./intent.ts";
-import { type Known, type LedgerPosition, lastKnown, locate } from "./position.ts";
+import { type Gap, type Known, type LedgerPosition, lastKnown, locate } from "./position.ts";
 
 const last = (offset: number, crc = 7): LastRecord => ({ offset, timestampMs: 1_000 + offset, crc });
 const intent = (from: number, to: number, epoch = 1): Intent => ({
@@ -26,6 +26,8 @@ const commit = (offset: number, mark: Partial<Mark> = {}): Commit => ({
 const foreign = (offset: number): Commit => ({ partition: 2, offset, metadata: "somebody else's" });
 const ledger = (next: number, epoch = 1): LedgerPosition => ({ partition: 2, epoch, next, last: last(next - 1) });
 
+const placed = (next: number, epoch = 1): LedgerPosition => ({ partition: 2, epoch, next, last: undefined });
+
 describe("lastKnown()", () => {
   test.each<[string, Commit | undefined, LedgerPosition | undefined, LastRecord | undefined]>([
     ["nothing of a new partition", undefined, undefined, undefined],
@@ -40,6 +42,7 @@ describe("lastKnown()", () => {
     ["the commit's of a newer epoch", commit(2, { epoch: 2 }), ledger(12), last(1)],
     ["the ledger's of a newer epoch", commit(20), ledger(3, 2), last(2)],
     ["nothing of an older epoch", commit(0, { epoch: 2 }), ledger(12), undefined],
+    ["nothing where an operator put the position", commit(20), placed(3, 2), undefined],
   ])("is %s", (_, at, kept, expected) => {
     expect(lastKnown(at, kept)).toEqual(expected);
   });
@@ -55,6 +58,10 @@ const place = (offset: number, more: object = {}) => ({
   ...more,
 });
 const stopped = (note: string) => ({ kind: "stopped", partition: 2, note: expect.stringContaining(note) });
+const atGap = ({ from, to, ...more }: Partial<Gap> & Pick<Gap, "from" | "to">) => ({
+  ...stopped(`records ${from} to ${to - 1} are no longer in the log. Raise its retention; weir position`),
+  gap: { partition: 2, epoch: 1, from, to, last: last(from - 1), ...more },
+});
 
 /** What is known of partition 2 of topic `t`, which holds offsets [5, 100) unless said otherwise. */
 const known = (what: Partial<Known> & { earliest?: number; latest?: number }): Known => ({
@@ -91,6 +98,12 @@ describe("locate()", () => {
       "a commit before the ledger stays",
       known({ commit: commit(40), ledger: ledger(30), held: last(39) }),
       place(40, { last: last(39) }),
+    ],
+    ["an accepted gap is a position", known({ commit: commit(3), ledger: placed(30) }), place(30)],
+    [
+      "behind an accepted gap the last record before it stays known",
+      known({ commit: commit(3), ledger: { ...ledger(3), next: 30 } }),
+      place(30, { last: last(2) }),
     ],
     ["a foreign commit is a position", known({ commit: foreign(20) }), place(20)],
     [
@@ -143,6 +156,17 @@ describe("locate()", () => {
       known({ commit: commit(6, { intent: intent(6, 20) }), ledger: ledger(10, 2) }),
       place(10, { epoch: 2, last: last(9) }),
     ],
+    ["a reset to an earlier offset", known({ commit: commit(60), ledger: placed(10, 2) }), place(10, { epoch: 2 })],
+    [
+      "a reset that its first batch follows",
+      known({ commit: commit(10, { epoch: 2, last: undefined, intent: intent(10, 20, 2) }), ledger: placed(10, 2) }),
+      place(10, { epoch: 2, intent: intent(10, 20, 2) }),
+    ],
+    [
+      "a reset leaves behind what was announced and is gone",
+      known({ commit: commit(3, { intent: intent(3, 20) }), ledger: placed(5, 2) }),
+      place(5, { epoch: 2 }),
+    ],
     ["a topic that ends before the position was recreated", known({ commit: commit(200) }), place(5, { epoch: 2 })],
     ["a topic that ends before the ledger was recreated", known({ ledger: ledger(200, 4) }), place(5, { epoch: 5 })],
     [
@@ -189,12 +213,17 @@ describe("locate()", () => {
     [
       "records between position and log are gone",
       known({ commit: commit(10), earliest: 30 }),
-      stopped("records 10 to 29 are no longer in the log."),
+      atGap({ from: 10, to: 30 }),
     ],
     [
       "records behind the ledger's position are gone",
       known({ ledger: ledger(10), earliest: 11 }),
-      stopped("records 10 to 10 are no longer in the log."),
+      atGap({ from: 10, to: 11 }),
+    ],
+    [
+      "records behind a reset are gone",
+      known({ commit: commit(60), ledger: placed(10, 2), earliest: 11 }),
+      atGap({ from: 10, to: 11, epoch: 2, last: undefined }),
     ],
     [
       "the last record and the commits are gone",
@@ -204,7 +233,7 @@ describe("locate()", () => {
     [
       "an open intent's records are gone",
       known({ commit: commit(10, { intent: intent(10, 20) }), earliest: 11 }),
-      stopped("records 10 to 10 are no longer in the log."),
+      stopped("records 10 to 10 are no longer in the log, and a batch of them was announced, which may have landed."),
     ],
   ])("stops: %s", (_, input, expected) => {
     expect(locate(input)).toEqual(expected as never);

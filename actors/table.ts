@@ -16,18 +16,18 @@ import {
   LogFailed,
   type Membership,
   type Records,
-  recordCrc,
   type Warehouse,
   type WarehouseFailed,
 } from "@weir/connectors";
 import { Data, Deferred, Effect, Exit, Queue, Scope } from "effect";
 import { AWAY_RETRY, whileAway } from "./away_retry.ts";
 import { type Part, partOf, type Slice } from "./batch.ts";
-import { announcedMs, type Intent, type LastRecord, type Range, tokenOf } from "./intent.ts";
+import { announcedMs, type Intent, type Range, tokenOf } from "./intent.ts";
 import { land, type Prepared, prepare, type SuspendView, type Target } from "./landing.ts";
 import { Ledger } from "./ledger.ts";
+import { locateAll } from "./locating.ts";
 import { type PartitionLimits, type PartitionMessage, partitionActor } from "./partition.ts";
-import { lastKnown, locate } from "./position.ts";
+import type { Located } from "./position.ts";
 import { type Behaviour, type Ref, type Self, spawn } from "./runtime/actor.ts";
 import type { Registry } from "./runtime/registry.ts";
 import {
@@ -113,7 +113,7 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
   const { visible, target } = options;
   switch (action.kind) {
     case "locate":
-      return Effect.flatMap(locateAll(options, action.partitions), (places) =>
+      return Effect.flatMap(locate(options, action.partitions), (places) =>
         Effect.asVoid(self.tell({ kind: "located", generation: action.generation, places })),
       );
     case "reread":
@@ -147,6 +147,8 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
     }
     case "read":
       return readAll(options, { hands, self, generation: action.generation, positions: action.positions });
+    case "note gap":
+      return Effect.flatMap(Ledger, ({ noteGap }) => whileAway(noteGap(target, action.gap)));
     case "halt":
       return halt(hands);
     case "consumed":
@@ -205,54 +207,21 @@ const commit = Effect.fnUntraced(function* (
 
 const retriable = (error: LogFailed) => error.retriable;
 
-/** Finds out where each partition goes on. */
-const locateAll = Effect.fnUntraced(function* (
+/** Finds out where each partition goes on, and notes what is gone. */
+const locate = Effect.fnUntraced(function* (
   { group, target, isCurrent }: TableOptions,
   partitions: readonly number[],
-) {
-  const log = yield* Log;
+): Effect.fn.Return<readonly Located[], unknown, Log | Ledger> {
   const ledger = yield* Ledger;
   const { topic, statement } = target;
   // Who replaces this owner finds out as well, and will go on.
   if (!(yield* whileAway(isCurrent))) return [];
-  const lookUp = Effect.all([log.committed({ group, topic }), ledger.positions(statement), log.offsets(topic)]);
-  const [commits, positions, ranges] = yield* whileAway(lookUp);
-  const newest = positions.reduce((epoch, position) => Math.max(epoch, position.epoch), 0);
-  return yield* Effect.forEach(partitions, (partition) =>
-    Effect.gen(function* () {
-      const commit = commits.find((one) => one.partition === partition);
-      const position = positions.find((one) => one.partition === partition);
-      const range = ranges.find((one) => one.partition === partition);
-      if (range === undefined) {
-        const message = `Cannot find ${topic}/${partition} in the log, although it is assigned.`;
-        return yield* new LogFailed({ reason: "unavailable", message, retriable: true });
-      }
-      const last = lastKnown(commit, position);
-      const isHeld = last !== undefined && last.offset >= range.earliest && last.offset < range.latest;
-      const held = isHeld ? yield* recordAt({ topic, partition, offset: last.offset }) : undefined;
-      return locate({ topic, commit, ledger: position, newest, range, held });
-    }),
-  );
-});
-
-const recordAt = Effect.fnUntraced(function* (at: {
-  topic: string;
-  partition: number;
-  offset: number;
-}): Effect.fn.Return<LastRecord | undefined, unknown, Log> {
-  const log = yield* Log;
-  const one = log.read({ ...at, recordsMax: 1, bytesMax: 1, waitMs: 0 });
-  const records = yield* Effect.retry(one, {
-    while: (error) => error._tag === "LogFailed" && error.retriable,
-    schedule: AWAY_RETRY,
-  });
-  // What stands behind a gap is another record.
-  if (records.count === 0 || records.offsets[0] !== at.offset) return undefined;
-  return {
-    offset: records.offsets[0],
-    timestampMs: records.timestamps[0],
-    crc: recordCrc(records, 0),
-  };
+  const all = yield* whileAway(locateAll({ group, topic, statement }, partitions));
+  for (const { located } of all) {
+    if (located.kind === "stopped" && located.gap !== undefined)
+      yield* whileAway(ledger.noteGap({ statement, topic }, located.gap));
+  }
+  return all.map(({ located }) => located);
 });
 
 /** Reads an open intent's whole vector again, whoever owns its partitions, and proves that it is the same. */
@@ -343,6 +312,7 @@ const readAll = Effect.fnUntraced(function* (options: TableOptions, { hands, sel
       offset,
       limits: options.partitionLimits,
       offer,
+      stopped: ({ note, gap }) => self.tell({ kind: "gapped", generation, partition, note, gap }),
     });
     const birth = { address: `${self.address}/${partition}`, registry: options.registry, exceeded: self.fail };
     refs.set(partition, yield* Scope.provide(spawn(actor, birth), scope));

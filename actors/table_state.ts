@@ -5,11 +5,11 @@
  *
  * @module
  */
-import type { Commit, MembershipEvent, Records } from "@weir/connectors";
+import type { Commit, MembershipEvent, OffsetGap, Records } from "@weir/connectors";
 import { type BatchLimits, bytesReady, type Part, type Ready, rowsReady } from "./batch.ts";
 import type { AgeLimits, LastLanding } from "./batch_age.ts";
 import { announcedMs, encodeMark, type Intent, type LastRecord } from "./intent.ts";
-import type { Located, Place } from "./position.ts";
+import type { Gap, Located, Place } from "./position.ts";
 
 /** Every bound of the table actor. */
 export interface TableLimits extends BatchLimits, AgeLimits {
@@ -116,6 +116,13 @@ export type TableMessage =
     }
   | { readonly kind: "unrecoverable"; readonly intent: Intent; readonly note: string }
   | { readonly kind: "offered"; readonly generation: number; readonly partition: number; readonly records: Records }
+  | {
+      readonly kind: "gapped";
+      readonly generation: number;
+      readonly partition: number;
+      readonly note: string;
+      readonly gap: OffsetGap;
+    }
   | { readonly kind: "aged" }
   | { readonly kind: "announced"; readonly token: string }
   | { readonly kind: "landed"; readonly token: string; readonly landed: Landed }
@@ -144,6 +151,7 @@ export type TableAction =
       readonly commits: readonly Commit[];
     }
   | { readonly kind: "read"; readonly generation: number; readonly positions: readonly Place[] }
+  | { readonly kind: "note gap"; readonly gap: Gap }
   | { readonly kind: "halt" }
   | { readonly kind: "consumed"; readonly parts: readonly Part[] }
   | { readonly kind: "visible"; readonly positions: ReadonlyMap<number, number> }
@@ -207,4 +215,9 @@ export function isFull(state: TableState): boolean {
 /** A batch that was announced before and remembers since when. */
 export function repeated(batch: Batch): Batch {
   return { ...batch, intent: { ...batch.intent, firstMs: announcedMs(batch.intent) } };
+}
+
+/** True when no further batch may be announced: something waits for the one under way to end. */
+export function isEnding({ leaving, next, draining }: TableState): boolean {
+  return leaving !== undefined || next !== undefined || draining;
 }

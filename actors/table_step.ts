@@ -24,8 +24,10 @@ import { type Intent, sameCut, tokenOf } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 import type { Command, Turn } from "./runtime/actor.ts";
 import { withdraw } from "./table_drift.ts";
+import { stopAtGap } from "./table_gap.ts";
 import {
   type Batch,
+  isEnding,
   isFull,
   type Landed,
   lateAfter,
@@ -62,6 +64,8 @@ export function stepTable(state: TableState, message: TableMessage, nowMs: numbe
         : [state, []];
     case "offered":
       return message.generation === state.generation ? onOffered(state, message, nowMs) : [state, []];
+    case "gapped":
+      return message.generation === state.generation ? stopAtGap(state, message) : [state, []];
     case "aged":
       return fill(state, nowMs);
     case "announced":
@@ -232,11 +236,6 @@ function fill(state: TableState, nowMs: number): TableTurn {
       },
     ],
   ];
-}
-
-/** True when no further batch may be announced: something waits for the one under way to end. */
-function isEnding({ leaving, next, draining }: TableState): boolean {
-  return leaving !== undefined || next !== undefined || draining;
 }
 
 /** Takes a batch out of what is ready if it is full or old enough. */

@@ -153,6 +153,8 @@ function actionTold(action: TableAction): string {
       return `visible${placesTold(action.positions)}`;
     case "release":
       return `release ${action.partitions}`;
+    case "note gap":
+      return `note gap ${action.gap.partition}[${action.gap.from},${action.gap.to}) of epoch ${action.gap.epoch}`;
     case "halt":
     case "drained":
       return action.kind;

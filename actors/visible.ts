@@ -67,6 +67,11 @@ export class Visible {
     }
   }
 
+  /** Forgets a table's positions: it begins anew, in a new epoch. */
+  forget(table: string): void {
+    if (this.#positions.delete(table)) this.#count(table, true);
+  }
+
   /** The visible position of a table, by partition. */
   of(table: string): Position {
     return this.#positions.get(table) ?? new Map();

@@ -1,5 +1,5 @@
 /**
- * The ledger in the warehouse: `weir.batch`, `weir.position`, `weir.quarantine`, `weir.seen`.
+ * The ledger in the warehouse: `weir.batch`, `weir.position`, `weir.gap`, `weir.quarantine`, `weir.seen`.
  *
  * Every insert carries a token made from the batch's own, so that repeats are
  * no-ops; `wait_end_of_query` makes the answer mean that the rows are there.
@@ -11,7 +11,7 @@ import { literal } from "@weir/sql";
 import { Effect, Layer } from "effect";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
-import type { LedgerPosition } from "./position.ts";
+import type { Gap, LedgerPosition } from "./position.ts";
 import { NUMBERS } from "./read_settings.ts";
 import { readSeen, writeSeen } from "./seen.ts";
 
@@ -98,6 +98,31 @@ const finish = (warehouse: Warehouse["Service"], marker: Marker): Effect.Effect<
   );
 };
 
+/** A position as Weir's tables have it: without a last record its offset is the position's own. */
+export function positionRow({ epoch, next, last }: Pick<LedgerPosition, "epoch" | "next" | "last">) {
+  const { offset, timestampMs, crc } = last ?? { offset: next, timestampMs: 0, crc: 0 };
+  return { epoch, next, last_offset: offset, last_ms: Math.trunc(timestampMs), last_crc: crc };
+}
+
+const GAP =
+  "INSERT INTO weir.gap (statement, topic, partition, epoch, `from`, `to`, event, position) FORMAT JSONEachRow";
+
+const noteGap = (
+  warehouse: Warehouse["Service"],
+  { statement, topic }: { readonly statement: string; readonly topic: string },
+  { partition, epoch, from, to, last }: Gap,
+): Effect.Effect<void, WarehouseFailed> => {
+  const row = { statement, topic, partition, epoch, from, to, event: "seen" };
+  const token = `gap:${statement}:${epoch}:${partition}[${from},${to})`;
+  return Effect.asVoid(
+    warehouse.insert({
+      statement: GAP,
+      body: [Buffer.from(JSON.stringify({ ...row, position: positionRow({ epoch, next: to, last }) }))],
+      settings: { ...SETTINGS, insert_deduplication_token: token },
+    }),
+  );
+};
+
 interface PositionRow {
   readonly partition: number;
   readonly epoch: number;
@@ -127,7 +152,7 @@ export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effe
           warehouse.rows<PositionRow>(
             "writer",
             `SELECT partition, p.epoch AS epoch, p.next AS next, p.last_offset AS last_offset, p.last_ms AS last_ms, p.last_crc AS last_crc
-             FROM (SELECT partition, max(at) AS p FROM weir.position WHERE statement = ${literal(statement)} GROUP BY partition)`,
+             FROM (SELECT partition, position AS p FROM weir.furthest WHERE statement = ${literal(statement)})`,
             NUMBERS,
           ),
           (rows) =>
@@ -136,7 +161,7 @@ export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effe
                 partition,
                 epoch,
                 next,
-                last: { offset: last_offset, timestampMs: last_ms, crc: last_crc },
+                last: last_offset < next ? { offset: last_offset, timestampMs: last_ms, crc: last_crc } : undefined,
               }),
             ),
         ),
@@ -157,6 +182,7 @@ export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effe
           token,
           rows.map((row) => ({ ...row, source: statement.replace(/^ods\./, ""), topic, epoch })),
         ),
+      noteGap: (of, gap) => noteGap(warehouse, of, gap),
       finish: (marker) => finish(warehouse, marker),
     };
   }),

@@ -99,6 +99,9 @@ describe("createWeirTables()", () => {
       ["TABLE", "weir.batch"],
       ["TABLE", "weir.seen"],
       ["TABLE", "weir.position"],
+      ["TABLE", "weir.gap"],
+      ["TABLE", "weir.reset"],
+      ["VIEW", "weir.furthest"],
       ["TABLE", "weir.quarantine"],
       ["TABLE", "weir.quarantine_action"],
       ["TABLE", "weir.token"],
@@ -125,7 +128,7 @@ describe("every table", () => {
     const tables = [...createWeirTables(), createStateTable(SOURCE, 1)].filter((text) =>
       /ENGINE = \w*MergeTree/.test(text),
     );
-    expect(tables.length).toBe(9);
+    expect(tables.length).toBe(11);
     for (const table of tables)
       expect(table).toMatch(
         new RegExp(`SETTINGS .*non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW_PARTS}\\b`),

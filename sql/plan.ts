@@ -43,17 +43,17 @@ export type Change =
     }
   | { readonly kind: "refuse"; readonly definition: Definition; readonly reason: string; readonly hint: string };
 
-/** Compares one wanted source with what is applied under its name. */
+/** Compares one wanted source with what is applied under its name; `nextVersion` was never used for a table of it. */
 export function planSource(
   applied: AppliedSource | undefined,
-  wanted: { readonly source: Source; readonly text: string },
+  wanted: { readonly source: Source; readonly text: string; readonly nextVersion: number },
 ): Change {
-  const { source, text } = wanted;
+  const { source, text, nextVersion: version } = wanted;
   if (applied === undefined)
     return {
       kind: "create",
       definition: source,
-      version: 1,
+      version,
       notes: [`creates ods.${source.name}, topic ${source.topic} with ${source.partitions} partitions`],
     };
   if (applied.text === text) return { kind: "same", definition: source, version: applied.version, notes: [] };
@@ -101,7 +101,13 @@ export function planSource(
     };
   notes.push(...onRepeats);
   const isDestructive = removed.length > 0 || (before.unknown === "keep" && source.unknown !== "keep");
-  return { kind: "rebuild", definition: source, version: applied.version + 1, isDestructive, notes };
+  return { kind: "rebuild", definition: source, version, isDestructive, notes };
+}
+
+/** The same source with a table of its own again, which begins without a row: what is stored goes. */
+export function planReset({ source }: Pick<AppliedSource, "source">, version: number): Change {
+  const notes = ["begins anew without rows, and so do the models above it"];
+  return { kind: "rebuild", definition: source, version, isDestructive: true, notes };
 }
 
 /** What changes for events that a producer sends again. */

@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { type AppliedSource, type Change, copyColumns, misfits, planSource } from "./plan.ts";
+import { type AppliedSource, type Change, copyColumns, misfits, planReset, planSource } from "./plan.ts";
 import type { Column, Source } from "./source.ts";
 
 const column = (name: string, type: string, more: Partial<Column> = {}): Column => ({
@@ -37,11 +37,11 @@ const SOURCE: Source = {
 const APPLIED: AppliedSource = { source: SOURCE, text: "before", version: 3, catalog: 7 };
 
 const plan = (change: Partial<Source>, text = "after"): Change =>
-  planSource(APPLIED, { source: { ...SOURCE, ...change }, text });
+  planSource(APPLIED, { source: { ...SOURCE, ...change }, text, nextVersion: 4 });
 
 describe("planSource()", () => {
   test("creates what is not there", () => {
-    expect(planSource(undefined, { source: SOURCE, text: "text" })).toEqual({
+    expect(planSource(undefined, { source: SOURCE, text: "text", nextVersion: 1 })).toEqual({
       kind: "create",
       definition: SOURCE,
       version: 1,
@@ -86,10 +86,10 @@ describe("planSource()", () => {
     ],
   ])("says what becomes of events that are sent again for %s", (_, before, after, note) => {
     const applied = { ...APPLIED, source: { ...SOURCE, ...before } };
-    const change = planSource(applied, { source: { ...SOURCE, ...after }, text: "after" });
+    const change = planSource(applied, { source: { ...SOURCE, ...after }, text: "after", nextVersion: 4 });
     expect(change).toMatchObject({ kind: "describe", notes: [note] });
     const wider = { ...SOURCE, ...after, columns: [ID, AT, column("n", "Int64")] };
-    expect(planSource(applied, { source: wider, text: "after" })).toMatchObject({
+    expect(planSource(applied, { source: wider, text: "after", nextVersion: 4 })).toMatchObject({
       kind: "rebuild",
       notes: ["changes n from Int32 to Int64; fails if a value does not fit", note],
     });
@@ -145,7 +145,7 @@ describe("planSource()", () => {
   test("loses something when unknown fields are no longer kept", () => {
     const before: AppliedSource = { ...APPLIED, source: { ...SOURCE, unknown: "keep" } };
     for (const unknown of ["reject", "ignore"] as const)
-      expect(planSource(before, { source: { ...SOURCE, unknown }, text: "after" })).toMatchObject({
+      expect(planSource(before, { source: { ...SOURCE, unknown }, text: "after", nextVersion: 4 })).toMatchObject({
         kind: "rebuild",
         isDestructive: true,
       });
@@ -250,5 +250,17 @@ describe("misfits()", () => {
   ] as const)("from %s to %s", (from, to, conditions) => {
     const of = (type: string) => ({ ...SOURCE, columns: [ID, AT, column("n", type)] });
     expect(misfits(of(from), of(to)).map(({ condition }) => condition)).toEqual([...conditions]);
+  });
+});
+
+describe("planReset()", () => {
+  test("is a table of its own again, whose rows go", () => {
+    expect(planReset(APPLIED, 6)).toEqual({
+      kind: "rebuild",
+      definition: SOURCE,
+      version: 6,
+      isDestructive: true,
+      notes: ["begins anew without rows, and so do the models above it"],
+    });
   });
 });

@@ -86,6 +86,52 @@ SETTINGS non_replicated_deduplication_window = {window};
 -- It was filled by a view behind weir.batch once; two inserts take 6 ms together, one with the view behind it took 8.
 DROP VIEW IF EXISTS weir.position_from_batch;
 
+-- Records that the log no longer had when they were to land: [from, to), where `to` is the first offset that was there. A row when a
+-- partition stopped at them, another when somebody accepted them as lost: that one is the partition's position from then on.
+CREATE TABLE IF NOT EXISTS weir.gap
+(
+  statement LowCardinality(String) COMMENT 'target, for example ods.flight',
+  topic String,
+  partition UInt32,
+  epoch UInt32,
+  `from` UInt64,
+  `to` UInt64,
+  event LowCardinality(String) COMMENT 'seen or accepted',
+  position Tuple(epoch UInt32, next UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32)
+    COMMENT 'behind the gap, with last_offset = next where no last record is known',
+  author String COMMENT 'accepted: name of the token that did it',
+  at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = MergeTree ORDER BY (statement, partition, epoch, `from`)
+SETTINGS non_replicated_deduplication_window = {window};
+
+-- Where a source's table begins that was made anew by a reset of its positions: one row for each partition, all in one insert, before
+-- the catalog row of that version. It counts once the catalog has it, so both come into force at once.
+CREATE TABLE IF NOT EXISTS weir.reset
+(
+  statement LowCardinality(String) COMMENT 'target, for example ods.flight',
+  version UInt32 COMMENT 'number of the physical table, never used again if the reset failed',
+  partition UInt32,
+  position Tuple(epoch UInt32, next UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32),
+  author String COMMENT 'name of the token that did it',
+  at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = MergeTree ORDER BY (statement, version, partition)
+SETTINGS non_replicated_deduplication_window = {window};
+
+-- The position of each partition: what landed, what was accepted as lost, what was reset, whichever is further; a newer epoch is.
+CREATE VIEW IF NOT EXISTS weir.furthest AS
+SELECT statement, partition, max(position) AS position FROM
+(
+  SELECT statement, partition, max(at) AS position FROM weir.position GROUP BY statement, partition
+  UNION ALL
+  SELECT statement, partition, position FROM weir.gap WHERE event = 'accepted'
+  UNION ALL
+  SELECT statement, partition, position FROM weir.reset
+  WHERE (statement, version) IN (SELECT concat(layer, '.', name), version FROM weir.definition WHERE kind = 'source')
+)
+GROUP BY statement, partition;
+
 -- Events that could not be stored, with the reason; from the log (offset >= 0) or refused at the door (offset -1).
 CREATE TABLE IF NOT EXISTS weir.quarantine
 (

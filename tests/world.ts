@@ -9,7 +9,7 @@
  */
 import { join } from "node:path";
 import { platformLayer } from "@weir/actors";
-import { clickHouseWarehouse, embeddedClickHouse, type SqliteLogOptions, sqliteLog } from "@weir/connectors";
+import { clickHouseWarehouse, embeddedClickHouse, type SqliteLogOptions, sqliteLog, Warehouse } from "@weir/connectors";
 import { app, Counters, type Door, partsOfDoor, Tokens } from "@weir/web";
 import { Effect, Layer, Logger, ManagedRuntime } from "effect";
 import { temporaryFolder } from "./door_process.ts";
@@ -29,23 +29,31 @@ export interface World {
   /** Applies definitions given as path or source's name → text. */
   readonly apply: (sources: Readonly<Record<string, string>>) => Promise<void>;
   readonly close: () => Promise<void>;
+  /** Ends it without finishing what is announced. */
+  readonly kill: () => Promise<void>;
 }
 
 const TOKEN = "weir_test";
+
+/** Stands between the platform and its warehouse, to cut off what it is told. */
+export type OverWarehouse = (warehouse: Warehouse["Service"]) => Warehouse["Service"];
+
+interface WorldOptions extends Partial<SqliteLogOptions> {
+  readonly chunkRows?: number;
+  readonly path?: string;
+  readonly over?: OverWarehouse;
+}
 
 /**
  * Opens a platform on a temporary folder, or on that of a world that was closed; `log` shortens or tightens the log,
  * `chunkRows` the backfills.
  */
-export async function openWorld({
-  chunkRows,
-  path,
-  ...log
-}: Partial<SqliteLogOptions> & { readonly chunkRows?: number; readonly path?: string } = {}): Promise<World> {
+export async function openWorld({ chunkRows, path, over = (same) => same, ...log }: WorldOptions = {}): Promise<World> {
   const folder = path === undefined ? temporaryFolder("world") : { path, remove: () => undefined };
   const engine = embeddedClickHouse({ dataDir: folder.path });
   const warehouse = Layer.unwrap(Effect.map(engine, ({ connection }) => clickHouseWarehouse(connection)));
-  const outside = Layer.mergeAll(warehouse, sqliteLog({ dir: folder.path, ...log }));
+  const between = Layer.effect(Warehouse, Effect.map(Warehouse, over)).pipe(Layer.provide(warehouse));
+  const outside = Layer.mergeAll(between, sqliteLog({ dir: folder.path, ...log }));
   const backups = { dir: join(folder.path, "backups") };
   const parts = platformLayer({ chunkRows, backups }).pipe(
     Layer.provideMerge(outside),
@@ -86,6 +94,7 @@ export async function openWorld({
       const answer = (await response.json()) as { done?: boolean };
       if (!answer.done) throw new Error(`The definitions were not applied: ${JSON.stringify(answer)}`);
     },
+    kill: () => runtime.dispose(),
     close: async () => {
       await Effect.runPromise(services.sources.drain);
       await runtime.dispose();

@@ -13,6 +13,7 @@ import { definitions } from "./definitions.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { scoped } from "./guard.ts";
 import { lagOf } from "./lag.ts";
+import { positionRoutes } from "./position_routes.ts";
 import { quarantineRoutes } from "./quarantine_routes.ts";
 import { statusOf } from "./status.ts";
 import { tails } from "./tail.ts";
@@ -40,6 +41,7 @@ export function admin(door: Door): Hono<DoorEnv> {
 
   app.route("/quarantine", quarantineRoutes(door));
   app.route("/sources", tails(door));
+  app.route("/sources", positionRoutes(door));
   app.route("/backups", backups(door));
   app.route("/definitions", definitions(door));
   app.route("/tokens", adminTokens(door));

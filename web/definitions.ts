@@ -150,7 +150,8 @@ function described({ definition, entry }: Kept) {
 
 const shown = ({ name, type, comment }: { name: string; type: string; comment: string }) => ({ name, type, comment });
 
-function changeOf({ change, dependents, reach }: Applied["changes"][number]) {
+/** A change, as clients see it. */
+export function changeOf({ change, dependents, reach }: Applied["changes"][number]) {
   const { kind, definition } = change;
   const name = qualifiedName(definition);
   if (change.kind === "refuse") return { kind, name, reason: change.reason, hint: change.hint };
@@ -161,7 +162,8 @@ function changeOf({ change, dependents, reach }: Applied["changes"][number]) {
   return { kind, name, version, destructive, notes, dependents, ...filled, ...why };
 }
 
-function wrong(error: DefinitionError) {
+/** A definition's error, as clients see it. */
+export function wrong(error: DefinitionError) {
   const { file, line, column } = error;
   const { message, hint } = refusalOfError(error);
   return { file, line, column, message, hint };

@@ -161,6 +161,7 @@ function fakeCatalog(script: Script): Door["catalog"] {
     suspendedAbove: () => [],
     unchanged: (work) => work,
     backfills: () => [],
+    positions: { look: () => Effect.fail(none), accept: () => Effect.fail(none), reset: () => Effect.fail(none) },
   };
 }
 

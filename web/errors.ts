@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { BuildFailed, CannotCheck } from "@weir/actors";
+import type { BuildFailed, CannotCheck, PositionRefused } from "@weir/actors";
 import type { BackupFailed, LogFailed, OffsetGap, WarehouseFailed } from "@weir/connectors";
 import type { DefinitionError } from "@weir/sql";
 import { Cause, Exit } from "effect";
@@ -102,6 +102,10 @@ export function refusalOfError(error: unknown, sql?: string): Refusal {
       return reason === "failed"
         ? new Refusal(503, "backup_failed", clean(message), hint)
         : new Refusal(409, "backup_refused", clean(message), hint);
+    }
+    case "PositionRefused": {
+      const { message, hint } = error as PositionRefused;
+      return new Refusal(409, "position_refused", clean(message), hint);
     }
     case "CannotCheck": {
       const { message, hint } = error as CannotCheck;

@@ -46,6 +46,8 @@ const ROUTES: readonly (readonly [method: string, path: string, lets: readonly N
 
     ["GET", "/v1/admin/sources/flight/tail?limit=none", ADMIN],
     ["HEAD", "/v1/admin/sources/flight/tail", ADMIN],
+    ["GET", "/v1/admin/sources/flight/position", ADMIN],
+    ["POST", "/v1/admin/sources/flight/position", ADMIN],
     ["GET", "/v1/admin/quarantine", ADMIN],
     ["GET", "/v1/admin/quarantine/groups", ADMIN],
     ["GET", "/v1/admin/quarantine/flight.1.0.0", ADMIN],

@@ -13,6 +13,7 @@ import type { WarehouseFailed } from "@weir/connectors";
 import { qualifiedName } from "@weir/sql";
 import { Effect, Exit } from "effect";
 import type { Door } from "./door.ts";
+import { GAPS, type GapsRow, gapsOf } from "./gaps.ts";
 import { DOWN, reasonsNotReady } from "./health.ts";
 import { lagOf, PART_MS_MAX } from "./lag.ts";
 import { VERSION } from "./version.ts";
@@ -26,12 +27,13 @@ export type Status = Awaited<ReturnType<typeof statusOf>>;
 /** What the door knows of itself now. */
 export async function statusOf(door: Door) {
   const nowMs = Date.now();
-  const [reasons, tables, landed, quarantined, disk] = await Promise.all([
+  const [reasons, tables, landed, quarantined, disk, gaps] = await Promise.all([
     reasonsNotReady(door),
     rowsOf<TableRow>(door, TABLES),
     rowsOf<LandedRow>(door, LANDED),
     rowsOf<QuarantineRow>(door, QUARANTINED),
     rowsOf<DiskRow>(door, DISK),
+    rowsOf<GapsRow>(door, GAPS),
   ]);
   const sources = await Promise.all(
     door.sources.all().map(async (running) => {
@@ -48,6 +50,7 @@ export async function statusOf(door: Door) {
         duplicates_last_hour: landed === undefined ? null : (mine?.duplicates ?? 0),
         quarantined_last_hour: quarantined === undefined ? null : (bad?.quarantined ?? 0),
         refused_last_hour: quarantined === undefined ? null : (bad?.refused ?? 0),
+        ...gapsOf(gaps, running.target.statement),
       };
     }),
   );

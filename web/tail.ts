@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { RunningSource } from "@weir/actors";
+import { type RunningSource, seek } from "@weir/actors";
 import { headersOf, type OffsetGap, type OffsetRange, type Records } from "@weir/connectors";
 import { literal } from "@weir/sql";
 import { Effect, Exit } from "effect";
@@ -147,30 +147,21 @@ const offsetOf = Effect.fn("tail.offsetOf")(function* (
   log: Door["log"],
   { topic, range, start }: { topic: string; range: OffsetRange; start: TailFrom },
 ) {
-  const { partition, earliest, latest } = range;
+  const { earliest, latest } = range;
   if (start.kind === "earliest") return earliest;
   if (start.kind === "back") return Math.max(earliest, latest - start.records);
   if (start.kind !== "time") return latest;
-  // Records lie in order of their times, or nearly so: halving finds the first of that time in some twenty reads.
-  let [low, high] = [earliest, latest];
-  while (low < high) {
-    const offset = low + Math.floor((high - low) / 2);
-    const records = yield* log.read({ topic, partition, offset, recordsMax: 1, bytesMax: 1, waitMs: 0 });
-    const isBefore = records.count > 0 && records.timestamps[0]! < start.ms;
-    if (isBefore) low = records.offsets[0]! + 1;
-    else high = offset;
-  }
-  return low;
+  return yield* seek(log, { topic, range, timeMs: start.ms });
 });
 
-/** How often the topic was created anew, by partition; a warehouse that does not answer keeps no record from being shown. */
+/** How often the topic was created anew or its positions reset, by partition; a warehouse that does not answer keeps no record from being shown. */
 async function epochsOf(
   { warehouse, run }: Door,
   { target }: RunningSource,
 ): Promise<ReadonlyMap<number, number> | undefined> {
   const query = warehouse.rows<{ readonly partition: number; readonly epoch: number }>(
     "admin",
-    `SELECT partition, tupleElement(max(at), 'epoch') AS epoch FROM weir.position WHERE statement = ${literal(target.statement)} GROUP BY partition`,
+    `SELECT partition, tupleElement(position, 'epoch') AS epoch FROM weir.furthest WHERE statement = ${literal(target.statement)}`,
     { readonly: 1, output_format_json_quote_64bit_integers: 0, max_execution_time: 2 },
   );
   const exit = await run(Effect.timeout(query, 2_000));

@@ -26,6 +26,7 @@ import { dependentsOf, held, type Kept, readsOf } from "./in_force.ts";
 import { type Planned, planFiles } from "./planning.ts";
 import { type Reach, reachOf } from "./reach.ts";
 import type { DefinitionFile } from "./read.ts";
+import type { Reset, ResetTo } from "./reset.ts";
 import { type BuildFailures, type Built, remember, type Site } from "./site.ts";
 import { changeSource } from "./source_change.ts";
 
@@ -59,11 +60,13 @@ export interface Applied {
   readonly done: boolean;
 }
 
-/** What is to be applied; `again` names models that are made anew whatever their text says. */
+/** What is to be applied; `again` names models that are made anew whatever their text says, and sources that are reset. */
 export interface Asked {
   readonly files: readonly DefinitionFile[];
   readonly again: ReadonlySet<string>;
   readonly options: ApplyOptions;
+  /** Where the sources begin that `again` names. */
+  readonly to?: ResetTo;
 }
 
 type Applying<A> = Effect.fn.Return<A, BuildFailures, OwnerNeeds>;
@@ -71,7 +74,7 @@ type Applying<A> = Effect.fn.Return<A, BuildFailures, OwnerNeeds>;
 /** Plans files and, unless something is in the way, does what the plan says. */
 export const applyFiles = Effect.fnUntraced(function* (
   site: Site,
-  { files, again, options }: Asked,
+  { files, again, options, to }: Asked,
 ): Applying<Applied> {
   const { planned, errors } = yield* planFiles(site.kept, files, again);
   const before = yield* catalogVersion();
@@ -83,7 +86,8 @@ export const applyFiles = Effect.fnUntraced(function* (
     return { changes, errors, conflicts, catalog: before, done: false };
   const todo = planned.filter(({ change }) => change.kind !== "same");
   const catalog = todo.length === 0 ? before : before + 1;
-  yield* carryOut(site, todo, (of) => entryOf(of, { catalog, author: options.author }));
+  const reset = to && { to, author: options.author };
+  yield* carryOut(site, todo, { entryFor: (of) => entryOf(of, { catalog, author: options.author }), reset });
   return { changes, errors, conflicts, catalog, done: true };
 });
 
@@ -152,7 +156,11 @@ function entryOf({ change, file, digest }: Planned, by: { catalog: number; autho
   };
 }
 
-const carryOut = Effect.fnUntraced(function* (site: Site, todo: readonly Planned[], entryFor: EntryOf): Applying<void> {
+const carryOut = Effect.fnUntraced(function* (
+  site: Site,
+  todo: readonly Planned[],
+  { entryFor, reset }: { readonly entryFor: EntryOf; readonly reset: Reset | undefined },
+): Applying<void> {
   const of = (kind: Definition["kind"]) => todo.filter(({ change }) => change.definition.kind === kind);
   for (const planned of of("source"))
     if (planned.change.kind !== "rebuild") yield* carryOutSource(site, planned, entryFor(planned));
@@ -164,7 +172,7 @@ const carryOut = Effect.fnUntraced(function* (site: Site, todo: readonly Planned
     yield* carryOutDimension(site, { planned, entry: entryFor(planned), isShown: reshaped === undefined });
   }
   const functions = functionsIn(site, of("function"), entryFor);
-  const sources = rebuiltIn(site, of("source"), entryFor);
+  const sources = rebuiltIn(site, of("source"), entryFor).map((one) => ({ ...one, reset }));
   const plot: Plot = { models, sources, functions, dimensions };
   if (Object.values(plot).some((part) => part.length > 0)) yield* build(site, plot);
   for (const planned of of("model"))

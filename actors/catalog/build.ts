@@ -26,18 +26,24 @@ import {
 } from "@weir/sql";
 import { Effect } from "effect";
 import { whileAway } from "../away_retry.ts";
-import { atRest } from "../owners.ts";
+import { commitPositions } from "../gap.ts";
+import type { LocatedOf } from "../locating.ts";
+import { atRest, groupOf } from "../owners.ts";
+import type { LedgerPosition } from "../position.ts";
 import { snapshotOf, takeSnapshot } from "./backfill.ts";
 import { backfillAll, finish, retire, sourcesOf } from "./build_end.ts";
 import { showDimension } from "./dimension_change.ts";
 import { type Entry, enter, nameOf } from "./entries.ts";
 import { held, type Kept } from "./in_force.ts";
+import { enterReset, type Reset } from "./reset.ts";
 import { type Builder, type Built, dropAll, dropBuilt, isFollowed, remember, type Site, tableOf } from "./site.ts";
-import { rebuildTable, type SourceChange, startSource } from "./source_change.ts";
+import { emptyTable, rebuildTable, type SourceChange, startSource } from "./source_change.ts";
 
 /** A source's next version and the one that it replaces. */
 export interface Rebuilt extends SourceChange {
   readonly before: { readonly source: Source; readonly version: number };
+  /** It begins anew at other positions, without a row of the one before. */
+  readonly reset?: Reset | undefined;
 }
 
 /** A function that comes into force with the models that call it. */
@@ -73,7 +79,9 @@ export const build = Effect.fnUntraced(function* (site: Site, plot: Plot): Build
   const followed = models.filter(isFollowed);
   const resting = new Set([...sourcesOf(site, followed), ...sources.map(({ source }) => source.name)]);
   const begin = isHeld ? buildHeld(site, plot) : beginBeside(site, plot);
-  yield* Effect.andThen(makeReady(plot), atRest(site.owners, [...resting], begin)).pipe(
+  // What is announced and cannot be finished ends with its epoch.
+  const mayBeOpen = sources.some(({ reset }) => reset !== undefined);
+  yield* Effect.andThen(makeReady(plot), atRest(site.owners, [...resting], begin, { mayBeOpen })).pipe(
     // What was entered is in force, whatever happens after it.
     Effect.tapError(() => (isEntered(site, plot) ? Effect.void : whileAway(undo(plot)))),
   );
@@ -120,17 +128,39 @@ const beginBeside = (site: Site, plot: Plot) =>
 const buildHeld = Effect.fnUntraced(function* (site: Site, plot: Plot): Builder<void> {
   const { models, sources, dimensions } = plot;
   const followed = models.filter(isFollowed);
-  yield* Effect.gen(function* () {
-    for (const change of sources) yield* rebuildTable(change, change.before);
+  const begun = yield* Effect.gen(function* () {
+    const anew: Begun[] = [];
+    for (const change of sources) {
+      if (change.reset === undefined) yield* rebuildTable(change, change.before);
+      else anew.push(yield* beginAnew(change, change.reset));
+    }
     for (const { dimension, entry, before } of dimensions)
       yield* showDimension({ dimension, version: entry.version }, before.definition);
     yield* attach(site, plot);
     yield* backfillAll(site, followed);
     yield* enterAll(site, plot, (built) => (isFollowed(built) ? "active" : "building"));
+    return anew;
   }).pipe(Effect.tapError(() => whileAway(Effect.andThen(dropAll(models), showAgain(plot)))));
+  for (const { of, positions } of begun) {
+    yield* commitPositions(of, positions);
+    site.owners.visible.forget(of.statement);
+  }
   const { command } = yield* Warehouse;
   for (const { model, entry } of followed) yield* whileAway(command("writer", createModelView(model, entry.version)));
   for (const change of sources) yield* startSource(site.owners, change);
+});
+
+/** A source that began anew. */
+interface Begun {
+  readonly of: LocatedOf;
+  readonly positions: readonly LedgerPosition[];
+}
+
+const beginAnew = Effect.fnUntraced(function* (change: Rebuilt, reset: Reset): Builder<Begun> {
+  const { layer, name, topic } = change.source;
+  const of = { group: groupOf(change), topic, statement: `${layer}.${name}` };
+  yield* emptyTable(change);
+  return { of, positions: yield* enterReset(of, { version: change.entry.version, reset }) };
 });
 
 /** Dimensions as they were. */

@@ -34,14 +34,15 @@ import { type CannotCheck, type CheckReport, check } from "./check.ts";
 import { dueDimensions, refreshDimension, republishDimensions } from "./dimension_schedule.ts";
 import { entryCount, type KeptEntry, nameOf, newestEntries } from "./entries.ts";
 import { allOf, fileOf, type Holdings, held, type Kept, readHoldings, sourcesBehind } from "./in_force.ts";
+import { type Positions, positionsOf } from "./positions.ts";
 import type { DefinitionFile } from "./read.ts";
-import { BuildFailed, type Built, type Site } from "./site.ts";
+import { BuildFailed, type BuildFailures, type Built, type Site } from "./site.ts";
 import { CATALOG, ensureControlTopic, standForSteward } from "./stewardship.ts";
 import { dropLeftovers, dropStrays, type Physical, physicalTables } from "./strays.ts";
 import { suspendModel, suspendView } from "./suspend.ts";
 
 /** What can go wrong while the catalog changes. */
-export type ChangeFailures = WarehouseFailed | LogFailed | DefinitionError | BuildFailed;
+export type ChangeFailures = BuildFailures;
 
 /** The sources that are landed in this process. */
 export class Sources extends Context.Service<
@@ -86,6 +87,8 @@ export class Catalog extends Context.Service<
     readonly unchanged: <A, E, R>(work: Effect.Effect<A, E, R>) => Effect.Effect<A, E | ChangeFailures, R>;
     /** Backfills under way. */
     readonly backfills: () => readonly BackfillProgress[];
+    /** Where the sources' partitions stand, and how that is changed. */
+    readonly positions: Positions;
   }
 >()("weir/actors/Catalog") {}
 
@@ -157,7 +160,12 @@ export const catalogLayer = ({
         atRest: (work) =>
           Effect.suspend(() => atRest(owners, [...owners.serving.keys()], work)).pipe(Effect.provideContext(context)),
         drain: Effect.suspend(() => drainAll(owners)),
-      }).pipe(Context.add(Catalog, serviceOf(state, changing)));
+      }).pipe(
+        Context.add(Catalog, {
+          ...serviceOf(state, changing),
+          positions: changedPositions(state, { changing, context }),
+        }),
+      );
     }),
   );
 
@@ -187,7 +195,21 @@ const lookAfter = Effect.fnUntraced(function* (
   yield* Effect.forkScoped(Effect.forever(Effect.delay(Effect.ignore(look), LOOK_EVERY)));
 });
 
-function serviceOf(state: State, changing: Changing): Catalog["Service"] {
+/** Positions of this site: looked at by anybody at any time, changed by one at a time. */
+function changedPositions(
+  state: State,
+  { changing, context }: { readonly changing: Changing; readonly context: Context.Context<Needs> },
+): Positions {
+  const { look, accept, reset } = positionsOf(state);
+  const change = <A, E>(work: Effect.Effect<A, E, Needs>) => changing(Effect.andThen(goOnBuilding(state), work));
+  return {
+    look: (name) => Effect.provideContext(look(name), context),
+    accept: (name, ask) => change(accept(name, ask)),
+    reset: (name, ask) => change(reset(name, ask)),
+  };
+}
+
+function serviceOf(state: State, changing: Changing): Omit<Catalog["Service"], "positions"> {
   const { owners, holdings, kept, progress } = state;
   // What is being built is finished first: a snapshot of half of it would get the other half twice.
   const apply = (asked: Asked) => changing(Effect.andThen(goOnBuilding(state), applyFiles(state, asked)));

@@ -69,14 +69,16 @@ export const newestEntries = Effect.fnUntraced(function* (
 
 /**
  * The number that a definition's next version gets, by name: one more than any that was ever used. A build that
- * failed at the barrier has no entry, but chunks that are marked as done: its number is used too.
+ * failed at the barrier has no entry, but chunks that are marked as done or positions to begin at: its number is used
+ * too.
  */
 export const nextVersions = Effect.fnUntraced(function* () {
   const warehouse = yield* Warehouse;
   const rows = yield* warehouse.rows<{ layer: string; name: string; newest: number }>(
     "writer",
     `SELECT layer, name, max(version) AS newest
-     FROM (SELECT layer, name, version FROM weir.definition UNION ALL SELECT layer, name, version FROM weir.backfill)
+     FROM (SELECT layer, name, version FROM weir.definition UNION ALL SELECT layer, name, version FROM weir.backfill
+           UNION ALL SELECT 'ods' AS layer, substring(statement, 5) AS name, version FROM weir.reset)
      GROUP BY layer, name`,
     NUMBERS,
   );
@@ -106,7 +108,7 @@ export const entryCount = Effect.fnUntraced(function* () {
 const TYPES =
   "catalog UInt32, kind String, layer String, name String, version UInt32, state String, note String, file String, text String, digest String, author String";
 /** From the deadline's test to the row: less than a hold goes on beyond what it says. */
-const ENTER_SECONDS_MAX = 4;
+export const ENTER_SECONDS_MAX = 4;
 
 /**
  * Writes entries, all of them or none: from now on they say what is in force. A lost answer is asked for again, with
@@ -144,12 +146,16 @@ export const enter = Effect.fnUntraced(function* (
   );
 });
 
-/** The insert of entries; refused once `untilMs` is over. */
-function entering(untilMs: number): string {
-  const into = `INSERT INTO weir.definition (${COLUMNS})`;
+const entering = (untilMs: number) =>
+  insertWhileHeld({ into: "weir.definition", columns: COLUMNS, types: TYPES, untilMs });
+
+/** An insert of JSON rows that the engine refuses once `untilMs` is over. */
+export function insertWhileHeld(of: { into: string; columns: string; types: string; untilMs: number }): string {
+  const { columns, types, untilMs } = of;
+  const into = `INSERT INTO ${of.into} (${columns})`;
   if (untilMs === Number.POSITIVE_INFINITY) return `${into} FORMAT JSONEachRow`;
   const late = `throwIf(now64(3) > fromUnixTimestamp64Milli(${Math.trunc(untilMs)}), 'the hold is over')`;
-  return `${into} SELECT ${COLUMNS} FROM input('${TYPES}') WHERE NOT ignore(${late}) FORMAT JSONEachRow`;
+  return `${into} SELECT ${columns} FROM input('${types}') WHERE NOT ignore(${late}) FORMAT JSONEachRow`;
 }
 
 const isTooLate = (failed: WarehouseFailed | LogFailed): boolean =>

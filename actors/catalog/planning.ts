@@ -31,6 +31,7 @@ import {
   planDimensionChange,
   planFunctionChange,
   planModelChange,
+  planReset,
   planSource,
   probeOver,
   qualifiedName,
@@ -73,7 +74,10 @@ interface Sketch {
 
 type Planner<A> = Effect.fn.Return<A, WarehouseFailed, Warehouse | Scope.Scope>;
 
-/** Plans files against what is in force; `again` names models that are to be made anew whatever their text says. */
+/**
+ * Plans files against what is in force; `again` names models that are to be made anew whatever their text says, and
+ * sources that are to begin anew.
+ */
 export const planFiles = Effect.fnUntraced(function* (
   kept: ReadonlyMap<string, Kept>,
   files: readonly DefinitionFile[],
@@ -171,7 +175,12 @@ const planSourceFile = Effect.fnUntraced(function* (sketch: Sketch, file: Defini
   const source = yield* sourceIn(file);
   const before = held(sketch.kept, qualifiedName(source), "source");
   const applied = before && { source: before.definition, ...before, catalog: before.entry.catalog };
-  note(sketch, { change: planSource(applied, { source, text: file.text }), file, digest: "" });
+  const nextVersion = sketch.nextVersionOf(qualifiedName(source));
+  const isReset = applied !== undefined && sketch.touched.has(qualifiedName(source));
+  const change = isReset
+    ? planReset(applied, nextVersion)
+    : planSource(applied, { source, text: file.text, nextVersion });
+  note(sketch, { change, file, digest: "" });
 });
 
 const planDimensionFile = Effect.fnUntraced(function* (sketch: Sketch, file: DefinitionFile) {

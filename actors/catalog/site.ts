@@ -3,9 +3,10 @@
  *
  * @module
  */
-import { type LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
+import { Warehouse, type WarehouseFailed } from "@weir/connectors";
 import { type Definition, type DefinitionError, fillView, type Model, stateTable } from "@weir/sql";
 import { Data, Effect, type Semaphore } from "effect";
+import type { PositionFailures } from "../gap.ts";
 import type { OwnerNeeds, Owners } from "../owners.ts";
 import { type BackfillProgress, dropSnapshot, snapshotOf } from "./backfill.ts";
 import { type Entry, nameOf } from "./entries.ts";
@@ -34,7 +35,7 @@ export interface Built {
 }
 
 /** What can go wrong in a build. */
-export type BuildFailures = WarehouseFailed | LogFailed | DefinitionError | BuildFailed;
+export type BuildFailures = PositionFailures | DefinitionError | BuildFailed;
 
 /** A step of a build. */
 export type Builder<A> = Effect.fn.Return<A, BuildFailures, OwnerNeeds>;

@@ -3,6 +3,7 @@
  *
  *   create, describe ──tryOut──▶ catalog row ──▶ owner started
  *   rebuild ──at the barrier──▶ next table, rows copied ──▶ catalog row, with those of the models above ──▶ owner started
+ *   reset (reset.ts) ──at the barrier──▶ next table, empty ──▶ the same
  *
  * Where repeats are dropped by another column from now on, or for the first time,
  * the stored rows of the window are remembered first, at the same barrier: an event
@@ -50,6 +51,13 @@ const tryOut = Effect.fnUntraced(function* (source: Source, version: number) {
   const statement = projection.probe({ topic: source.topic, epoch: 1, salt: "tryout" });
   yield* warehouse.insert({ statement, body: [], settings: { ...projection.settings, async_insert: 0 } });
   return topic;
+});
+
+/** Creates the next physical table, without a row; at the barrier. */
+export const emptyTable = Effect.fnUntraced(function* ({ source, entry }: SourceChange) {
+  const warehouse = yield* Warehouse;
+  yield* warehouse.command("admin", `DROP TABLE IF EXISTS ${stateTable(source, entry.version)} SYNC`);
+  yield* tryOut(source, entry.version);
 });
 
 /** Remembers the stored rows of the window, if they were not, or not in this way. What an earlier try remembered does no harm. */

@@ -114,7 +114,7 @@ function topicOf({ topics }: FakeLog, partition: number, last: LastRecord | unde
 /** A partition stands still only if what it needs to be sure is gone: its records, or the memory of its batch. */
 function stoppedWithReason({ log, warehouse, windowParts, stopped }: Evidence): string[] {
   const open = [...log.commits.values()].flatMap(({ metadata }) => decodeMark(metadata)?.intent ?? []);
-  const ledger = new Map(warehouse.positions().map((at) => [at.partition, at.last.offset]));
+  const ledger = new Map(warehouse.positions().map((at) => [at.partition, at.last?.offset]));
   return [...stopped].flatMap(([partition, note]) => {
     const intents = open.filter(({ ranges }) => ranges.some((range) => range.partition === partition));
     const isHoled = intents.some(({ ranges }) =>

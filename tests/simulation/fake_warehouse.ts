@@ -151,6 +151,7 @@ export class FakeWarehouse {
       marker: (_, token) => call(() => this.markers.get(token)),
       positions: () => call(() => this.positions()),
       partsSince: (_, sinceMs) => call(() => this.batchesSince(sinceMs)),
+      noteGap: () => call(() => undefined),
       // Two inserts, as the real one: whoever dies between them leaves positions without their marker.
       finish: (marker) =>
         Effect.andThen(

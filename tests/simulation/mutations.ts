@@ -141,7 +141,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     rule: "9 a compacted topic is not a new one",
-    file: "actors/table.ts",
+    file: "actors/locating.ts",
     find: "if (records.count === 0 || records.offsets[0] !== at.offset) return undefined;",
     replace: "if (records.count === 0) return undefined;",
   },

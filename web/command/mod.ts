@@ -1,7 +1,7 @@
 /**
  * The commands: `weir <command> [flags]`.
  *
- *   argv ──▶ command ──▶ start · demo (open a door) or init · plan · apply · … · sql · status · tail · quarantine · token · backup (ask a running one)
+ *   argv ──▶ command ──▶ start · demo (open a door) or init · plan · apply · … · sql · status · tail · position · quarantine · token · backup (ask a running one)
  *                └─misspelt──▶ 2, and what may have been meant       work failed ──▶ 1, and why
  *
  * @module
@@ -24,6 +24,7 @@ import {
 } from "./definition_commands.ts";
 import { demoCommand, type PartsOf, startCommand } from "./door_commands.ts";
 import { platform } from "./platform.ts";
+import { positionCommand } from "./position.ts";
 import { presenting } from "./presenting.ts";
 import { quarantineCommand } from "./quarantine.ts";
 import { type EngineOn, restoreCommand } from "./restore.ts";
@@ -53,7 +54,7 @@ const tree = ({ partsOf, engineOn }: Wire) =>
       { group: "Open a door", commands: [startCommand(partsOf), demoCommand(partsOf)] },
       { group: "Define", commands: [initCommand, planCommand, applyCommand, pullCommand, checkCommand, resumeCommand] },
       { group: "Ask", commands: [sqlCommand] },
-      { group: "Operate", commands: [statusCommand, tailCommand, quarantineCommand, tokenCommand] },
+      { group: "Operate", commands: [statusCommand, tailCommand, positionCommand, quarantineCommand, tokenCommand] },
       { group: "Keep", commands: [backupCommand, restoreCommand(engineOn)] },
     ]),
     Command.withExamples([

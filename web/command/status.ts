@@ -63,6 +63,10 @@ export function statusText(status: Status, { url, width }: Look): string {
   lines.push(ready ? "ready" : `NOT READY: ${reasons.join("; ")}`, "");
   if (sources.length === 0) lines.push("No source is applied yet: weir apply --project DIR");
   else lines.push(tableText(sources.map(sourceRow), width));
+  for (const { source, stopped, lost_records } of sources) {
+    for (const { note } of stopped ?? []) lines.push(`STOPPED ${source}: ${safeText(note)}`);
+    if ((lost_records ?? 0) > 0) lines.push(`${source}: ${count(lost_records)} records were accepted as lost`);
+  }
   const owned = sources.flatMap(ownerRows);
   if (owned.length > 0) lines.push("", tableText(owned, width));
   const building = models.building === 0 ? "" : `, ${models.building} being built`;

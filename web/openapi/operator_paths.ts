@@ -7,6 +7,7 @@ import type { JsonSchema } from "@weir/sql";
 import { backupBody } from "../backups.ts";
 import type { Door } from "../door.ts";
 import { INSTANT_FORM } from "../instant.ts";
+import { positionBody } from "../position_routes.ts";
 import { QUARANTINE_LIMITS } from "../quarantine.ts";
 import { askSchema } from "../quarantine_routes.ts";
 import { type Caller, mayDo } from "../tokens.ts";
@@ -34,6 +35,7 @@ export function operatorPaths({ sources }: Pick<Door, "sources">, caller: Caller
       "/v1/admin/status": { get: STATUS },
       "/v1/admin/actors": { get: ACTORS },
       "/v1/admin/sources/{source}/tail": { get: tail(source) },
+      "/v1/admin/sources/{source}/position": { get: position(source), post: changePosition(source) },
       "/v1/admin/quarantine": { get: QUARANTINE },
       "/v1/admin/quarantine/groups": { get: GROUPS },
       "/v1/admin/quarantine/{id}": { get: ONE_ROW },
@@ -70,6 +72,12 @@ const STATUS: Operation = {
           },
           ...{ duplicates_last_hour: WHOLE_OR_NULL, quarantined_last_hour: WHOLE_OR_NULL },
           refused_last_hour: WHOLE_OR_NULL,
+          stopped: {
+            type: ["array", "null"],
+            items: objectOf({ partition: WHOLE, note: TEXT }),
+            description: "Partitions that stand still at records which the log no longer has.",
+          },
+          lost_records: WHOLE_OR_NULL,
         }),
       ),
       models: objectOf({ active: WHOLE, building: WHOLE, suspended: listOf(objectOf({ name: TEXT, note: TEXT })) }),
@@ -127,6 +135,44 @@ function tail(source: string): Operation {
       200: { description: "Records.", content: { "application/x-ndjson": { schema: TEXT } } },
       ...refusals(400, 403, 404, 503),
     },
+  };
+}
+
+const GAP: JsonSchema = objectOf({ partition: WHOLE, epoch: WHOLE, from: WHOLE, to: WHOLE });
+
+function position(source: string): Operation {
+  return {
+    ...{ operationId: "get_position", ...ADMIN_TAG, summary: "Where each partition of a source stands." },
+    parameters: [{ name: "source", in: "path", required: true, schema: TEXT, example: source }],
+    responses: adminAnswers({
+      description: "Partitions, and what was accepted as lost.",
+      schema: objectOf({
+        ...{ source: TEXT, topic: TEXT, gaps: listOf(GAP) },
+        partitions: listOf(
+          objectOf({
+            ...{ partition: WHOLE, epoch: WHOLE, next: WHOLE_OR_NULL, committed: WHOLE_OR_NULL },
+            ...{ visible: WHOLE_OR_NULL, earliest: WHOLE, latest: WHOLE },
+            stopped: { ...TEXT_OR_NULL, description: "Why it stands still, and what to do." },
+          }),
+        ),
+      }),
+      refused: [404, 503],
+    }),
+  };
+}
+
+function changePosition(source: string): Operation {
+  return {
+    ...{ operationId: "change_position", ...ADMIN_TAG, summary: "Go on behind a gap, or begin anew elsewhere." },
+    description:
+      "`accept_gap` lets stopped partitions go on behind what the log no longer has; answered with `gaps`. `to` makes the source's table and the models above it anew, without rows, in a new epoch that begins there; answered with what that takes away and what is read again.",
+    parameters: [{ name: "source", in: "path", required: true, schema: TEXT, example: source }],
+    requestBody: bodyOf(positionBody, { to: "earliest", dry_run: true }),
+    responses: adminAnswers({
+      description: "What was done, or would be.",
+      schema: objectOf({ done: { type: "boolean" } }),
+      refused: [400, 404, 409, 422, 503],
+    }),
   };
 }
 
