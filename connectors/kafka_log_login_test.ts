@@ -72,6 +72,12 @@ describe.skipIf(jars === undefined)("kafkaLog() before guarded brokers", () => {
     ["a login where none is asked for", { brokers: [broker.address], sasl: login("plain") }, false, "takes no login"],
     ["a port without a broker", { brokers: ["127.0.0.1:1"] }, true, "no broker answers (ECONNREFUSED)"],
     [
+      "a file of something else",
+      { brokers: [guarded.tls], tls: true, caFile: import.meta.path },
+      false,
+      "Cannot read the file of authorities",
+    ],
+    [
       "a file that is not there",
       { brokers: [guarded.tls], tls: true, caFile: "/gone.pem" },
       false,

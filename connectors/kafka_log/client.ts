@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { X509Certificate } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { Kafka, type KafkaConfig, logLevel } from "kafkajs";
 import Cluster from "kafkajs/src/cluster/index.js";
@@ -46,9 +47,9 @@ export class Clients {
   readonly kafka: Kafka;
   readonly #config: KafkaConfig;
 
-  /** Throws if `caFile` cannot be read. */
+  /** Throws if `caFile` cannot be read, or holds no certificate. */
   constructor({ brokers, clientId = "weir", tls = false, caFile, sasl }: KafkaLogOptions) {
-    const ssl = tls && caFile !== undefined ? { ca: [readFileSync(caFile, "utf8")] } : tls;
+    const ssl = tls && caFile !== undefined ? { ca: [authoritiesOf(caFile)] } : tls;
     this.#config = {
       ...{ brokers: [...brokers], clientId, ssl, retry: RETRY },
       ...{ connectionTimeout: CONNECT_MS_MAX, requestTimeout: REQUEST_MS_MAX, enforceRequestTimeout: true },
@@ -69,6 +70,13 @@ export class Clients {
     await cluster.refreshMetadata();
     return cluster;
   }
+}
+
+/** A file's certificates; without this look TLS would only say later that nobody is trusted. */
+function authoritiesOf(caFile: string): string {
+  const text = readFileSync(caFile, "utf8");
+  new X509Certificate(text);
+  return text;
 }
 
 /** Any broker that answers: for requests which every broker can answer. */

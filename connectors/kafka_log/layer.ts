@@ -74,7 +74,10 @@ const openKafkaLog = Effect.fn("openKafkaLog")(function* (options: KafkaLogOptio
 
 /** The only thing that can fail before anything is connected. */
 const unreadable = (error: unknown) =>
-  invalid(`Cannot read the file of authorities: ${error instanceof Error ? error.message : String(error)}.`, error);
+  invalid(
+    `Cannot read the file of authorities: ${error instanceof Error ? error.message : String(error)}. Set KAFKA_CA_FILE to a PEM file of certificates.`,
+    error,
+  );
 
 function attempt<A>(doing: string, call: () => Promise<A>, topic?: string): Effect.Effect<A, LogFailed> {
   return Effect.tryPromise({ try: call, catch: (error) => failureOf(error, { doing, topic }) });
