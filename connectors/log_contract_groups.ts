@@ -131,6 +131,27 @@ export function groupChecks(check: Check): void {
     }),
   );
 
+  check("fences who owned a topic that was created anew, before its group has noticed", () =>
+    Effect.gen(function* () {
+      const log = yield* Log;
+      const name = yield* freshTopic(1);
+      const group = freshName();
+      const of = { group, topic: name };
+      const member = yield* log.join(group, name);
+      const { generation } = yield* assigned(member);
+      yield* log.deleteTopic(name);
+      yield* log.createTopic({ name, partitions: 1, retention: {} });
+      const late = yield* log.commit({ ...of, generation }, [{ partition: 0, offset: 1, metadata: "" }]);
+      expect(late).toEqual([{ partition: 0, error: "fenced" }]);
+      const again = yield* assigned(member);
+      const commit = { partition: 0, offset: 1, metadata: "" };
+      expect(yield* log.commit({ ...of, generation: again.generation }, [commit])).toEqual([
+        { partition: 0, error: undefined },
+      ]);
+      expect(yield* log.committed(of)).toEqual([commit]);
+    }),
+  );
+
   check("forgets a group's commits with its topic", () =>
     Effect.gen(function* () {
       const log = yield* Log;

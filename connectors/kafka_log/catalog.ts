@@ -42,6 +42,15 @@ export class Catalog {
     return Date.now() - this.#askedAtMs > AGE_MS_MAX ? undefined : this.#topics.get(name);
   }
 
+  /** The id of a topic, asked now; undefined if it is not there. Throws LogFailed. */
+  async idNow(name: string): Promise<string | undefined> {
+    try {
+      return (await askMetadata(await anyBroker(this.#cluster), name)).find((topic) => topic.name === name)?.id;
+    } catch (error) {
+      throw failureOf(error, { doing: "find a topic", topic: name });
+    }
+  }
+
   /** Every topic that is not Kafka's own, asked now. */
   async all(): Promise<readonly TopicMetadata[]> {
     await this.refresh();

@@ -13,7 +13,7 @@ import type { Commit, CommitAnswer, Member as LogMember } from "../log.ts";
 import { decodeShare, decodeSubscription } from "./assignment.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Clients } from "./client.ts";
-import { unavailable } from "./failures.ts";
+import { unavailable, unknownTopic } from "./failures.ts";
 import { Member } from "./member.ts";
 
 /** At most this many bytes of metadata per commit, unless the brokers are told otherwise. */
@@ -62,11 +62,15 @@ export class Groups {
     of: { readonly group: string; readonly topic: string; readonly generation: number },
     commits: readonly Commit[],
   ): Promise<readonly CommitAnswer[]> {
-    await this.#catalog.topic(of.topic);
+    const id = await this.#catalog.idNow(of.topic);
+    if (id === undefined) throw unknownTopic(of.topic);
     const member = [...this.#members].find(
       ({ group, topic, generation }) => group === of.group && topic === of.topic && generation === of.generation,
     );
-    const refused = new Map(commits.map((one) => [one.partition, refusal(member, one)]));
+    // What was read since may be of another topic of that name.
+    const isAnew = member !== undefined && member.topicId !== id;
+    if (isAnew) this.#catalog.stale();
+    const refused = new Map(commits.map((one) => [one.partition, isAnew ? "fenced" : refusal(member, one)]));
     const admitted = commits.filter(({ partition }) => refused.get(partition) === undefined);
     const answers = admitted.length === 0 ? undefined : await member!.commit(admitted);
     return commits.map(({ partition }) => {

@@ -118,6 +118,7 @@ declare module "kafkajs/src/protocol/encoder.js" {
     writeString(value: string | null): this;
     writeArray(values: readonly (Encoder | number | string)[]): this;
     writeUVarInt(value: number): this;
+    writeUVarIntString(value: string | null): this;
   }
 }
 

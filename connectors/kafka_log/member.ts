@@ -68,6 +68,8 @@ export class Member {
   /** Under which it owns its partitions; -1 while it owns none. */
   generation = -1;
   partitions: readonly number[] = [];
+  /** Of the topic that the partitions are of: it is new whenever the topic is created anew. */
+  topicId: string | undefined;
   readonly #catalog: Catalog;
   readonly #clients: Clients;
   #cluster: Cluster | undefined;
@@ -181,6 +183,8 @@ export class Member {
     const synced = await broker.syncGroup({
       ...{ groupId: this.group, generationId, memberId, groupAssignment: shares },
     });
+    if (this.#left) return;
+    this.topicId = await this.#catalog.idNow(this.topic);
     if (this.#left) return;
     const before = this.partitions;
     this.#heardAtMs = sentMs;

@@ -60,9 +60,12 @@ export interface TopicMetadata {
   readonly leaders: readonly number[];
 }
 
-/** Every topic. */
-export async function askMetadata(broker: Broker): Promise<readonly TopicMetadata[]> {
-  const body = new Encoder().writeInt8(0).writeUVarInt(0).writeBoolean(false).writeBoolean(false).writeInt8(0);
+/** Every topic, or the one that is named, if it is there. */
+export async function askMetadata(broker: Broker, name?: string): Promise<readonly TopicMetadata[]> {
+  const body = new Encoder().writeInt8(0);
+  if (name === undefined) body.writeUVarInt(0);
+  else body.writeUVarInt(2).writeInt64(0).writeInt64(0).writeUVarIntString(name).writeInt8(0);
+  body.writeBoolean(false).writeBoolean(false).writeInt8(0);
   const { topics } = await send(broker, { name: "metadata", version: 12, body }, (answer) => {
     answer.readTaggedFields();
     const clientSideThrottleTime = answer.readInt32();

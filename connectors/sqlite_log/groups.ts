@@ -121,7 +121,9 @@ export class Groups {
     const group = this.#groups.get(keyOf(of.group, of.topic));
     const admitted: StoredCommit[] = [];
     const answers = commits.map(({ partition, offset, metadata }): CommitAnswer => {
-      const error = refusal(group, of.generation, { partition, metadata });
+      // What was read since may be of another topic of that name.
+      const isAnew = group !== undefined && group.topicId !== this.#catalog.topic(of.topic)?.info.id;
+      const error = isAnew ? "fenced" : refusal(group, of.generation, { partition, metadata });
       if (error === undefined) {
         admitted.push({ group: of.group, topicId: group!.topicId, partition, offset, metadata });
       }
