@@ -53,7 +53,7 @@ export const locateAll = Effect.fnUntraced(function* (
       const range = ranges.find((one) => one.partition === partition);
       if (range === undefined) {
         const message = `Cannot find ${topic}/${partition} in the log, although it is assigned.`;
-        return yield* new LogFailed({ reason: "unavailable", message, retriable: true });
+        return yield* new LogFailed({ reason: "unavailable", message, retriable: false });
       }
       const last = lastKnown(commit, position);
       const held = last === undefined ? undefined : yield* recordAt({ topic, offset: last.offset }, range);

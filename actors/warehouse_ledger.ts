@@ -7,7 +7,7 @@
  * @module
  */
 import { Warehouse, type WarehouseFailed } from "@weir/connectors";
-import { literal } from "@weir/sql";
+import { FURTHEST, literal } from "@weir/sql";
 import { Effect, Layer } from "effect";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
@@ -152,7 +152,7 @@ export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effe
           warehouse.rows<PositionRow>(
             "writer",
             `SELECT partition, p.epoch AS epoch, p.next AS next, p.last_offset AS last_offset, p.last_ms AS last_ms, p.last_crc AS last_crc
-             FROM (SELECT partition, position AS p FROM weir.furthest WHERE statement = ${literal(statement)})`,
+             FROM (SELECT partition, position AS p FROM ${FURTHEST} WHERE statement = ${literal(statement)})`,
             NUMBERS,
           ),
           (rows) =>

@@ -81,3 +81,18 @@ export function createWeirTables(): readonly string[] {
     .split(/;[ \t]*$/m);
   return [...createDatabases(), ...tables.map((statement) => statement.trim()).filter((statement) => statement !== "")];
 }
+
+/**
+ * The position of each partition, as a table expression: what landed, what was accepted as lost, what was reset, whichever
+ * is further; a newer epoch is. A reset counts once the catalog has its version. No view: a backup would wait for its tables.
+ */
+export const FURTHEST: string = `(SELECT statement, partition, max(position) AS position FROM
+(
+  SELECT statement, partition, max(at) AS position FROM weir.position GROUP BY statement, partition
+  UNION ALL
+  SELECT statement, partition, position FROM weir.gap WHERE event = 'accepted'
+  UNION ALL
+  SELECT statement, partition, position FROM weir.reset
+  WHERE (statement, version) IN (SELECT concat(layer, '.', name), version FROM weir.definition WHERE kind = 'source')
+)
+GROUP BY statement, partition)`;

@@ -101,7 +101,6 @@ describe("createWeirTables()", () => {
       ["TABLE", "weir.position"],
       ["TABLE", "weir.gap"],
       ["TABLE", "weir.reset"],
-      ["VIEW", "weir.furthest"],
       ["TABLE", "weir.quarantine"],
       ["TABLE", "weir.quarantine_action"],
       ["TABLE", "weir.token"],

@@ -119,19 +119,6 @@ CREATE TABLE IF NOT EXISTS weir.reset
 ENGINE = MergeTree ORDER BY (statement, version, partition)
 SETTINGS non_replicated_deduplication_window = {window};
 
--- The position of each partition: what landed, what was accepted as lost, what was reset, whichever is further; a newer epoch is.
-CREATE VIEW IF NOT EXISTS weir.furthest AS
-SELECT statement, partition, max(position) AS position FROM
-(
-  SELECT statement, partition, max(at) AS position FROM weir.position GROUP BY statement, partition
-  UNION ALL
-  SELECT statement, partition, position FROM weir.gap WHERE event = 'accepted'
-  UNION ALL
-  SELECT statement, partition, position FROM weir.reset
-  WHERE (statement, version) IN (SELECT concat(layer, '.', name), version FROM weir.definition WHERE kind = 'source')
-)
-GROUP BY statement, partition;
-
 -- Events that could not be stored, with the reason; from the log (offset >= 0) or refused at the door (offset -1).
 CREATE TABLE IF NOT EXISTS weir.quarantine
 (

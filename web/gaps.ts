@@ -1,13 +1,14 @@
 /**
  * Gaps at a glance: partitions that stand at records which are gone, and what was accepted as lost.
  *
- *   weir.gap · weir.furthest ──▶ by source ──▶ status · /metrics
+ *   weir.gap · FURTHEST ──▶ by source ──▶ status · /metrics
  *
  * Read from the warehouse, so a door sees what other processes met.
  *
  * @module
  */
 import { gapNote } from "@weir/actors";
+import { FURTHEST } from "@weir/sql";
 
 /** A source's gaps, as the warehouse has them. */
 export interface GapsRow {
@@ -34,7 +35,7 @@ FROM
   )
   GROUP BY statement, partition
 ) AS gap
-LEFT JOIN weir.furthest AS reached USING (statement, partition)
+LEFT JOIN ${FURTHEST} AS reached USING (statement, partition)
 GROUP BY statement`;
 
 /** What an operator is told of a source's gaps: null for everything if the warehouse does not say. */

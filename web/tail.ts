@@ -12,7 +12,7 @@
  */
 import { type RunningSource, seek } from "@weir/actors";
 import { headersOf, type OffsetGap, type OffsetRange, type Records } from "@weir/connectors";
-import { literal } from "@weir/sql";
+import { FURTHEST, literal } from "@weir/sql";
 import { Effect, Exit } from "effect";
 import { Hono } from "hono";
 import type { Door, DoorEnv } from "./door.ts";
@@ -161,7 +161,7 @@ async function epochsOf(
 ): Promise<ReadonlyMap<number, number> | undefined> {
   const query = warehouse.rows<{ readonly partition: number; readonly epoch: number }>(
     "admin",
-    `SELECT partition, tupleElement(position, 'epoch') AS epoch FROM weir.furthest WHERE statement = ${literal(target.statement)}`,
+    `SELECT partition, tupleElement(position, 'epoch') AS epoch FROM ${FURTHEST} WHERE statement = ${literal(target.statement)}`,
     { readonly: 1, output_format_json_quote_64bit_integers: 0, max_execution_time: 2 },
   );
   const exit = await run(Effect.timeout(query, 2_000));
