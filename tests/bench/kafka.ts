@@ -45,8 +45,9 @@ export async function kafka(how: How): Promise<void> {
     const engine = await byKafkaEngine(run);
     const target = { value: 4, is: "at least" } as const;
     add({ name: "  times ClickHouse's Kafka engine", value: Math.round((weir / engine) * 10) / 10, unit: "", target });
-    await posts(run);
     await twoWorkers(run);
+    // Last, because it adds to the topic.
+    await posts(run);
   } finally {
     await broker.stop();
   }
