@@ -16,6 +16,7 @@ import type { Turn } from "./runtime/actor.ts";
 import {
   type Batch,
   type Drift,
+  isStill,
   markOf,
   type Owned,
   type TableAction,
@@ -36,7 +37,8 @@ export function withdraw(
     const { partition, from } = part.range;
     const at = owned.get(partition);
     // Only a recovered vector may have partitions of others: they find the same, and take back their own.
-    if (at?.committed !== from) continue;
+    if (!isStill(at, { from, intent: batch.intent })) continue;
+    owned.set(partition, { ...at, open: undefined });
     commits.push({
       partition,
       offset: from,

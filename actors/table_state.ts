@@ -8,7 +8,7 @@
 import type { Commit, MembershipEvent, OffsetGap, Records } from "@weir/connectors";
 import { type BatchLimits, bytesReady, type Part, type Ready, rowsReady } from "./batch.ts";
 import type { AgeLimits, LastLanding } from "./batch_age.ts";
-import { announcedMs, encodeMark, type Intent, type LastRecord } from "./intent.ts";
+import { announcedMs, encodeMark, type Intent, type LastRecord, sameCut } from "./intent.ts";
 import type { Gap, Located, Place } from "./position.ts";
 
 /** Every bound of the table actor. */
@@ -38,6 +38,8 @@ export interface Owned {
   /** The committed position; a batch moves it only if its range begins here, so it never goes backwards. */
   readonly committed: number;
   readonly ready: Ready;
+  /** The batch that was found announced here, until it is finished or withdrawn. */
+  readonly open?: Intent | undefined;
   /** Until when an insert of an owner that was lost may still come; undefined if none can. */
   readonly lateUntilMs?: number | undefined;
 }
@@ -163,6 +165,14 @@ export const markOf = (
   { epoch, lateUntilMs }: Owned,
   { last, intent }: { readonly last: LastRecord | undefined; readonly intent?: Intent },
 ): string => encodeMark({ epoch, last, intent, lateUntilMs });
+
+/**
+ * Whether a batch is still to be announced, or taken back, in a partition: not once its position has moved on, nor where
+ * another one was announced since. That happens to a batch which its other owners have withdrawn already.
+ */
+export function isStill(at: Owned | undefined, { from, intent }: { from: number; intent: Intent }): at is Owned {
+  return at?.committed === from && (at.open === undefined || sameCut(at.open, intent));
+}
 
 /** The partitions of a batch that another owner left open: whoever that was may still be inserting it. */
 export function lateAfter({ owned, setup }: TableState, { atMs, ranges }: Intent): ReadonlyMap<number, Owned> {

@@ -29,6 +29,7 @@ import {
   type Batch,
   isEnding,
   isFull,
+  isStill,
   type Landed,
   lateAfter,
   markOf,
@@ -133,7 +134,8 @@ function onLocated(state: TableState, places: readonly Located[], nowMs: number)
       continue;
     }
     const { partition, offset, epoch, last, intent, lateUntilMs } = place;
-    owned.set(partition, { epoch, last, committed: offset, ready: { next: offset, slices: [] }, lateUntilMs });
+    const ready = { next: offset, slices: [] };
+    owned.set(partition, { epoch, last, committed: offset, ready, open: intent, lateUntilMs });
     if (intent !== undefined && !open.some((other) => sameCut(other, intent))) open.push(intent);
   }
   // Partitions of one topic share the newest epoch: a batch has one, and epochs never decrease.
@@ -270,10 +272,9 @@ function announce(state: TableState, batch: Batch, nowMs: number): TableTurn {
 function intentCommits(state: TableState, { intent }: Batch): Commit[] {
   return intent.ranges.flatMap(({ partition, from }) => {
     const at = state.owned.get(partition);
-    if (at?.committed === from) return [{ partition, offset: from, metadata: markOf(at, { last: at.last, intent }) }];
-    // Only a recovered vector may have partitions of others, or positions that have moved on.
-    if (state.reading)
-      throw new Error(`Cannot announce ${partition}[${from}: the position is ${at?.committed}. This is a bug.`);
+    if (isStill(at, { from, intent }))
+      return [{ partition, offset: from, metadata: markOf(at, { last: at.last, intent }) }];
+    if (state.reading) throw new Error(`Cannot announce ${partition}[${from}: it stands elsewhere. This is a bug.`);
     return [];
   });
 }
@@ -309,7 +310,8 @@ function onLanded(state: TableState, landed: Landed, nowMs: number): TableTurn {
     const { partition, from, to } = range;
     const at = owned.get(partition);
     if (at?.committed !== from) continue;
-    owned.set(partition, { ...at, last, committed: to, ready: { ...at.ready, next: Math.max(at.ready.next, to) } });
+    const ready = { ...at.ready, next: Math.max(at.ready.next, to) };
+    owned.set(partition, { ...at, last, committed: to, ready, open: undefined });
     commits.set(partition, {
       partition,
       offset: to,
