@@ -73,6 +73,13 @@ export const holding = <A, E, R>(
     (scope, exit) => Scope.close(scope, exit),
   );
 
+/** Runs what outlives the holds that it is begun under, for example an owner: it must not ask for them later. */
+export const outsideHolds = <A, E, R>(work: Effect.Effect<A, E, R>): Effect.Effect<A, E, R> =>
+  work.pipe(
+    Effect.provideService(HeldUntilMs, () => Number.POSITIVE_INFINITY),
+    Effect.provideService(HeldGroups, new Map()),
+  );
+
 /** Until when what the work at hand needs is held; fails with LogFailed("fenced") if it was lost. */
 export const stillHeld: Effect.Effect<number, LogFailed> = Effect.gen(function* () {
   const heldUntilMs = yield* HeldUntilMs;

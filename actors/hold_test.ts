@@ -2,7 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { Log, type Membership, type MembershipEvent } from "@weir/connectors";
 import { Effect, Exit, Queue } from "effect";
 import { TestClock } from "effect/testing";
-import { holding, stillHeld } from "./hold.ts";
+import { holding, outsideHolds, stillHeld } from "./hold.ts";
 import { encodeMark } from "./intent.ts";
 import { Ledger } from "./ledger.ts";
 
@@ -102,6 +102,12 @@ describe("stillHeld", () => {
     );
     const exit = await holdFor(log, losing, 3_000);
     expect(ended(exit)).toBe("failed");
+  });
+
+  test("asks nothing of what outlives the hold that it was begun under", async () => {
+    const { script, log } = fakeLog(() => mark());
+    script.heldUntilMs = Number.NEGATIVE_INFINITY;
+    expect(ended(await holdFor(log, outsideHolds(work), 3_000))).toBe("done");
   });
 
   test("asks nothing of work that holds nothing", async () => {

@@ -24,7 +24,7 @@ import {
 } from "@weir/sql";
 import { Deferred, Effect, Exit, Scope } from "effect";
 import { appliedSource } from "./catalog/read.ts";
-import { type Holdable, holding } from "./hold.ts";
+import { type Holdable, holding, outsideHolds } from "./hold.ts";
 import type { SuspendView, Target } from "./landing.ts";
 import type { Ledger } from "./ledger.ts";
 import type { PartitionLimits } from "./partition.ts";
@@ -191,7 +191,8 @@ const startOwner = Effect.fnUntraced(function* (
   });
   const exceeded = (error: unknown) =>
     Effect.logError(`table/${target.statement} gave up: ${error instanceof Error ? error.message : String(error)}`);
-  const ref = yield* Scope.provide(spawn(actor, { address: `table/${target.statement}`, registry, exceeded }), scope);
+  const birth = { address: `table/${target.statement}`, registry, exceeded };
+  const ref = yield* outsideHolds(Scope.provide(spawn(actor, birth), scope));
   owners.running.set(name, { ...running, ref, scope, drained });
 });
 

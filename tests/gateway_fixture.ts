@@ -42,6 +42,8 @@ export const ROUTES = [
   ["GET", "/v1/admin/status"],
   ["GET", "/v1/admin/actors"],
   ["GET", "/v1/admin/sources/event/tail?limit=none"],
+  ["GET", "/v1/admin/sources/none/position"],
+  ["POST", "/v1/admin/sources/none/position"],
   ["GET", "/v1/admin/quarantine"],
   ["GET", "/v1/admin/quarantine/groups"],
   ["GET", "/v1/admin/quarantine/event.1.0.0"],
