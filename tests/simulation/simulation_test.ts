@@ -16,7 +16,7 @@ const SEEDS = Number(process.env.WEIR_SIMULATION_SEEDS ?? 200);
 /** What a seed may take where a core has a lot else to do. */
 const SEED_MS_MAX = 200;
 /** Seeds that a mutation may survive at most. */
-const MUTANT_SEEDS = 600;
+const MUTANT_SEEDS = 3_000;
 
 interface Simulated {
   readonly failed: boolean;
