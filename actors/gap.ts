@@ -11,18 +11,23 @@
  *
  * @module
  */
-import { type Commit, Log, type LogFailed, type OffsetGap, Warehouse, type WarehouseFailed } from "@weir/connectors";
+import {
+  type Commit,
+  Log,
+  type LogFailed,
+  type OffsetGap,
+  type Warehouse,
+  type WarehouseFailed,
+} from "@weir/connectors";
 import { Data, Effect } from "effect";
-import { whileAway } from "./away_retry.ts";
-import { ENTER_SECONDS_MAX, insertWhileHeld } from "./catalog/entries.ts";
-import { heldGeneration, stillHeld } from "./hold.ts";
+import { insertHeld } from "./held_insert.ts";
+import { heldGeneration } from "./hold.ts";
 import { encodeMark } from "./intent.ts";
 import type { Ledger } from "./ledger.ts";
 import { type LocatedOf, locateAll } from "./locating.ts";
-import { ONCE_SETTINGS } from "./once_settings.ts";
 import { atRest, groupOf, type Owners, type RunningSource } from "./owners.ts";
 import type { Gap, LedgerPosition } from "./position.ts";
-import { positionRow } from "./warehouse_ledger.ts";
+import { POSITION_TYPE, positionRow } from "./warehouse_ledger.ts";
 
 /** A position cannot be changed as asked; nothing was. */
 export class PositionRefused extends Data.TaggedError("PositionRefused")<{
@@ -84,8 +89,7 @@ const gapsOf = Effect.fnUntraced(function* (
 });
 
 const COLUMNS = "statement, topic, partition, epoch, `from`, `to`, event, position, author";
-const TYPES =
-  "statement String, topic String, partition UInt32, epoch UInt32, `from` UInt64, `to` UInt64, event String, position Tuple(epoch UInt32, next UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32), author String";
+const TYPES = `statement String, topic String, partition UInt32, epoch UInt32, \`from\` UInt64, \`to\` UInt64, event String, position ${POSITION_TYPE}, author String`;
 
 const enterAccepted = ({ statement, topic }: LocatedOf, gaps: readonly Gap[], author: string) => {
   const rows = gaps.map(({ partition, epoch, from, to, last }) => {
@@ -97,27 +101,6 @@ const enterAccepted = ({ statement, topic }: LocatedOf, gaps: readonly Gap[], au
     ...{ into: "weir.gap", columns: COLUMNS, types: TYPES, rows },
     token: `accepted:${statement}:${places.join("")}`,
   });
-};
-
-/** Inserts rows, all or none, once; refused when this process no longer holds what it must. */
-export const insertHeld = (of: {
-  readonly into: string;
-  readonly columns: string;
-  readonly types: string;
-  readonly token: string;
-  readonly rows: readonly object[];
-}): Effect.Effect<void, WarehouseFailed | LogFailed, Warehouse> => {
-  const body = [Buffer.from(of.rows.map((row) => JSON.stringify(row)).join("\n"))];
-  const settings = {
-    ...{ ...ONCE_SETTINGS, input_format_parallel_parsing: 0, max_execution_time: ENTER_SECONDS_MAX },
-    insert_deduplication_token: of.token,
-  };
-  const tried = Effect.flatMap(stillHeld, (untilMs) =>
-    Effect.flatMap(Warehouse, (warehouse) =>
-      warehouse.insert({ statement: insertWhileHeld({ ...of, untilMs }), body, settings }),
-    ),
-  );
-  return Effect.asVoid(whileAway(tried));
 };
 
 /** Commits positions that the ledger has already, under the hold; without it whoever is next finds them there. */

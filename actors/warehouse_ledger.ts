@@ -98,6 +98,9 @@ const finish = (warehouse: Warehouse["Service"], marker: Marker): Effect.Effect<
   );
 };
 
+/** The type of `positionRow` in Weir's tables. */
+export const POSITION_TYPE = "Tuple(epoch UInt32, next UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32)";
+
 /** A position as Weir's tables have it: without a last record its offset is the position's own. */
 export function positionRow({ epoch, next, last }: Pick<LedgerPosition, "epoch" | "next" | "last">) {
   const { offset, timestampMs, crc } = last ?? { offset: next, timestampMs: 0, crc: 0 };

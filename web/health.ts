@@ -8,6 +8,7 @@
  *
  * @module
  */
+import type { Report } from "@weir/actors";
 import { Effect, Exit } from "effect";
 import { Hono } from "hono";
 import type { Door, DoorEnv } from "./door.ts";
@@ -47,10 +48,14 @@ export async function reasonsNotReady({ warehouse, log, sources, run }: Door): P
     run(warehouse.ready(PART_MS_MAX)),
     run(Effect.timeout(log.topics, PART_MS_MAX)),
   ]);
-  const down = sources.registry.reports().filter(({ kind, state }) => kind === "table" && DOWN.has(state));
+  const down = tablesDown(sources.registry.reports());
   return [
     ...(Exit.isSuccess(answers) && answers.value ? [] : ["the warehouse does not answer"]),
     ...(Exit.isSuccess(topics) ? [] : ["the log does not answer"]),
     ...down.map(({ address, state }) => `${address} is ${state}`),
   ];
 }
+
+/** Table actors that land nothing any more. */
+export const tablesDown = (reports: readonly Report[]): readonly Report[] =>
+  reports.filter(({ kind, state }) => kind === "table" && DOWN.has(state));

@@ -18,11 +18,13 @@ import type { Door, DoorEnv } from "./door.ts";
 import { orRefuse, Refusal, refusalOfError } from "./errors.ts";
 import { INSTANT_FORM, instantMs } from "./instant.ts";
 import { readJsonBody } from "./json_body.ts";
+import { runningSource } from "./running_source.ts";
 
 /** Characters of `to`: an offset for each of 1,024 partitions fits. */
 const TO_CHARS_MAX = 20_000;
 /** Accepted gaps that are shown. */
 const GAPS_MAX = 100;
+const LOOKING = "look at the positions of";
 
 /** What a change of positions takes. */
 export const positionBody = z
@@ -47,7 +49,10 @@ export function positionRoutes(door: Door): Hono<DoorEnv> {
   const { positions } = door.catalog;
 
   app.get("/:source/position", async (c) => {
-    const { name, topic, statement } = knownSource(door, c.req.param("source"));
+    const name = c.req.param("source");
+    const { applied, target } = runningSource(door, name, LOOKING);
+    const { topic } = applied.source;
+    const { statement } = target;
     const [partitions, gaps] = await Promise.all([
       orRefuse(door.run(positions.look(name))),
       orRefuse(door.run(door.warehouse.rows<GapRow>("admin", gapsSql(statement), READ))),
@@ -60,7 +65,8 @@ export function positionRoutes(door: Door): Hono<DoorEnv> {
   });
 
   app.post("/:source/position", async (c) => {
-    const { name } = knownSource(door, c.req.param("source"));
+    const name = c.req.param("source");
+    runningSource(door, name, LOOKING);
     const asked = await readJsonBody(c.req.raw, positionBody);
     const author = c.get("caller")?.name ?? "";
     const { dry_run: dryRun, allow_destructive: allowDestructive } = asked;
@@ -113,18 +119,6 @@ const gapsSql = (statement: string) =>
           formatDateTime(max(at), '%Y-%m-%dT%H:%i:%SZ', 'UTC') AS accepted_at
    FROM weir.gap AS gap WHERE statement = ${literal(statement)} AND event = 'accepted'
    GROUP BY partition, epoch, \`from\` ORDER BY accepted_at DESC, partition LIMIT ${GAPS_MAX}`;
-
-function knownSource({ sources }: Door, name: string) {
-  const running = sources.get(name);
-  if (running !== undefined) {
-    const { topic } = running.applied.source;
-    return { name, topic, statement: running.target.statement };
-  }
-  const known = sources.all().map(({ applied }) => applied.source.name);
-  const hint = known.length === 0 ? "Apply a source first." : `Known sources: ${known.slice(0, 20).join(", ")}.`;
-  const message = `Cannot look at the positions of '${name.slice(0, 100)}': there is no such source.`;
-  throw new Refusal(404, "unknown_source", message, hint);
-}
 
 function shown({ range, commit, located, epoch, ...at }: PartitionAt, visible: ReadonlyMap<number, number>) {
   const { partition, earliest, latest } = range;

@@ -14,7 +14,7 @@ import { qualifiedName } from "@weir/sql";
 import { Effect, Exit } from "effect";
 import type { Door } from "./door.ts";
 import { GAPS, type GapsRow, gapsOf } from "./gaps.ts";
-import { DOWN, reasonsNotReady } from "./health.ts";
+import { reasonsNotReady, tablesDown } from "./health.ts";
 import { lagOf, PART_MS_MAX } from "./lag.ts";
 import { VERSION } from "./version.ts";
 
@@ -162,7 +162,7 @@ function modelsOf({ catalog }: Door) {
 function actorsOf({ sources }: Door) {
   const reports = sources.registry.reports();
   const restarted = reports.filter(({ restarts }) => restarts > 0);
-  const stopped = reports.filter(({ kind, state }) => kind === "table" && DOWN.has(state));
+  const stopped = tablesDown(reports);
   return {
     running: reports.length,
     stopped: stopped.map(({ address, state, note }) => ({ address, state, note: note ?? null })),

@@ -19,6 +19,7 @@ import type { Door, DoorEnv } from "./door.ts";
 import { orRefuse, Refusal, refusalOf } from "./errors.ts";
 import { INSTANT_FORM, instantMs } from "./instant.ts";
 import { rawText } from "./raw_text.ts";
+import { runningSource } from "./running_source.ts";
 
 /** Bounds of tails. */
 export const TAIL_LIMITS = {
@@ -71,7 +72,7 @@ export function tails(door: Door): Hono<DoorEnv> {
   const app = new Hono<DoorEnv>();
   let open = 0;
   app.get("/:source/tail", async (c) => {
-    const running = runningOf(door, c.req.param("source"));
+    const running = runningSource(door, c.req.param("source"), "tail");
     // Nobody would read the stream of a HEAD, and so nobody would end it.
     if (c.req.method === "HEAD") return new Response(null, { headers: HEADERS });
     const { from = "latest", partition, limit } = c.req.query();
@@ -101,14 +102,6 @@ export function tails(door: Door): Hono<DoorEnv> {
     }
   });
   return app;
-}
-
-function runningOf(door: Door, name: string): RunningSource {
-  const running = door.sources.get(name);
-  if (running !== undefined) return running;
-  const known = door.sources.all().map(({ applied }) => applied.source.name);
-  const hint = known.length === 0 ? "Apply a source first." : `Known sources: ${known.slice(0, 20).join(", ")}.`;
-  throw new Refusal(404, "unknown_source", `Cannot tail '${name.slice(0, 100)}': there is no such source.`, hint);
 }
 
 function partitionOf({ partitions }: RunningSource, text: string | undefined): number | undefined {

@@ -10,10 +10,8 @@
  */
 import { type LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import { literal } from "@weir/sql";
-import { Clock, Effect } from "effect";
-import { whileAway } from "../away_retry.ts";
-import { stillHeld } from "../hold.ts";
-import { ONCE_SETTINGS } from "../once_settings.ts";
+import { Effect } from "effect";
+import { insertHeld } from "../held_insert.ts";
 import { NUMBERS } from "../read_settings.ts";
 
 /** What a definition's newest entry says about it. */
@@ -107,9 +105,6 @@ export const entryCount = Effect.fnUntraced(function* () {
 /** Types of COLUMNS, for an insert that has a deadline. */
 const TYPES =
   "catalog UInt32, kind String, layer String, name String, version UInt32, state String, note String, file String, text String, digest String, author String";
-/** From the deadline's test to the row: less than a hold goes on beyond what it says. */
-export const ENTER_SECONDS_MAX = 4;
-
 /**
  * Writes entries, all of them or none: from now on they say what is in force. A lost answer is asked for again, with
  * the same token, until it is known. Fails if it is refused, or if this process lost what it must hold for it.
@@ -119,53 +114,21 @@ export const enter = Effect.fnUntraced(function* (
 ): Effect.fn.Return<void, WarehouseFailed | LogFailed, Warehouse> {
   const [first] = entries;
   if (first === undefined) return;
-  const warehouse = yield* Warehouse;
   const token = entries
     .map(({ catalog, layer, name, version, state }) => `${layer}.${name}:${catalog}:v${version}:${state}`)
     .join(",");
-  const body = [Buffer.from(entries.map((entry) => JSON.stringify(plain(entry))).join("\n"))];
-  const settings = {
-    ...ONCE_SETTINGS,
-    input_format_parallel_parsing: 0,
-    max_execution_time: ENTER_SECONDS_MAX,
-    insert_deduplication_token: `definition:${token}`,
-  };
-  let overMs = Number.NEGATIVE_INFINITY;
-  const tried = Effect.flatMap(stillHeld, (untilMs) => {
-    overMs = untilMs + ENTER_SECONDS_MAX * 1_000;
-    return warehouse.insert({ statement: entering(untilMs), body, settings });
+  yield* insertHeld({
+    ...{ into: "weir.definition", columns: COLUMNS, types: TYPES, rows: entries.map(plain) },
+    token: `definition:${token}`,
+    isThere: isEntered(first),
   });
-  yield* whileAway(tried).pipe(
-    Effect.catchIf(isTooLate, (failed) =>
-      Effect.gen(function* () {
-        // A try whose answer was lost may have come through, or still come.
-        yield* Effect.sleep(Math.max(0, overMs - (yield* Clock.currentTimeMillis)));
-        if (!(yield* isEntered(first))) yield* Effect.fail(failed);
-      }),
-    ),
-  );
 });
-
-const entering = (untilMs: number) =>
-  insertWhileHeld({ into: "weir.definition", columns: COLUMNS, types: TYPES, untilMs });
-
-/** An insert of JSON rows that the engine refuses once `untilMs` is over. */
-export function insertWhileHeld(of: { into: string; columns: string; types: string; untilMs: number }): string {
-  const { columns, types, untilMs } = of;
-  const into = `INSERT INTO ${of.into} (${columns})`;
-  if (untilMs === Number.POSITIVE_INFINITY) return `${into} FORMAT JSONEachRow`;
-  const late = `throwIf(now64(3) > fromUnixTimestamp64Milli(${Math.trunc(untilMs)}), 'the hold is over')`;
-  return `${into} SELECT ${columns} FROM input('${types}') WHERE NOT ignore(${late}) FORMAT JSONEachRow`;
-}
-
-const isTooLate = (failed: WarehouseFailed | LogFailed): boolean =>
-  failed._tag === "LogFailed" || failed.message.includes("the hold is over");
 
 const isEntered = Effect.fnUntraced(function* ({ catalog, layer, name, version, state }: Entry) {
   const warehouse = yield* Warehouse;
   const named = `layer = ${literal(layer)} AND name = ${literal(name)} AND state = ${literal(state)}`;
   const sql = `SELECT 1 FROM weir.definition WHERE ${named} AND catalog = ${catalog} AND version = ${version} LIMIT 1`;
-  return (yield* whileAway(warehouse.rows("writer", sql))).length > 0;
+  return (yield* warehouse.rows("writer", sql)).length > 0;
 });
 
 function plain(entry: Entry): Entry {

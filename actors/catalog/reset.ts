@@ -23,13 +23,14 @@ import {
   type WarehouseFailed,
 } from "@weir/connectors";
 import { Effect } from "effect";
-import { insertHeld, type PositionFailures, PositionRefused } from "../gap.ts";
+import { type PositionFailures, PositionRefused } from "../gap.ts";
+import { insertHeld } from "../held_insert.ts";
 import type { Ledger } from "../ledger.ts";
 import { type LocatedOf, locateAll, type PartitionAt, recordAt } from "../locating.ts";
 import type { LedgerPosition } from "../position.ts";
 import { NUMBERS } from "../read_settings.ts";
 import { seek } from "../seek.ts";
-import { positionRow } from "../warehouse_ledger.ts";
+import { POSITION_TYPE, positionRow } from "../warehouse_ledger.ts";
 
 /** Where a source begins anew: the first record of that time or later (milliseconds since 1970), or an offset of each partition. */
 export type ResetTo =
@@ -161,8 +162,7 @@ export const resetLoss = Effect.fnUntraced(function* (
 const COUNT_SECONDS_MAX = 60;
 
 const COLUMNS = "statement, version, partition, position, author";
-const TYPES =
-  "statement String, version UInt32, partition UInt32, position Tuple(epoch UInt32, next UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32), author String";
+const TYPES = `statement String, version UInt32, partition UInt32, position ${POSITION_TYPE}, author String`;
 
 /** Writes where a version begins; it counts once the catalog has that version. At the barrier. */
 export const enterReset = Effect.fnUntraced(function* (

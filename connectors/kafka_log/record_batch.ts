@@ -93,7 +93,7 @@ function sectionsOf(
     if (section !== undefined) {
       sections.push(section);
       held += section.bytes.length;
-      records += section.last < from.offset + section.count ? section.last + 1 - from.offset : section.count;
+      records += Math.min(section.count, section.last + 1 - from.offset);
     } else if (sections.length === 0) next = Math.max(next, lastOffsetOf(batch) + 1);
     else sections.push({ ...NOTHING, base: lastOffsetOf(batch), last: lastOffsetOf(batch) });
     at = end;
