@@ -24,13 +24,13 @@ export interface ConfluentRegistryOptions {
   readonly login?: { readonly username: string; readonly password: string } | undefined;
   /** PEM file of the authorities that its certificate is checked against; the machine's own by default. */
   readonly caFile?: string | undefined;
-  /** How long one request may take. */
-  readonly requestMsMax?: number;
+  /** How long an answer may take, with everything that it refers to. */
+  readonly answerMsMax?: number;
 }
 
 /** Bounds of what a registry answers. */
 export const REGISTRY_LIMITS = {
-  requestMsMax: 5_000,
+  answerMsMax: 10_000,
   /** Of one answer: a schema's text comes escaped. */
   answerBytesMax: 2 * 2 ** 20,
   /** Of a schema with everything that it refers to. */
@@ -38,6 +38,7 @@ export const REGISTRY_LIMITS = {
   referencesMax: 64,
 } as const;
 
+const UNTRUSTED = /^(?!ERR_SSL)[A-Z_]*CERT[A-Z_]*$|^UNABLE_TO_[A-Z_]+$/;
 const ACCEPT = "application/vnd.schemaregistry.v1+json, application/json";
 /** The protocol's codes for what is not there: 40401 a subject, 40402 a version, 40403 a schema. */
 const NOT_THERE = { min: 40_400, max: 40_499 } as const;
@@ -50,16 +51,16 @@ const SCHEMA = z.object({
 type Schema = z.output<typeof SCHEMA>;
 const PROBLEM = z.object({ error_code: z.int() });
 
-/** The registry at an address. Throws if `caFile` cannot be read, or holds no certificate. */
+/** The registry at an address. Throws an Error that says what to do if `caFile` cannot be read, or holds no certificate. */
 export function confluentRegistry(options: ConfluentRegistryOptions): SchemaRegistry {
-  const { url, login, caFile, requestMsMax = REGISTRY_LIMITS.requestMsMax } = options;
-  const ca = caFile === undefined ? undefined : authoritiesOf(caFile);
+  const { url, login, caFile, answerMsMax = REGISTRY_LIMITS.answerMsMax } = options;
+  const ca = caFile === undefined ? undefined : trusted(caFile);
   const basic = login && Buffer.from(`${login.username}:${login.password}`).toString("base64");
   const ask: Ask = async (path, signal) => {
     const response = await fetch(`${url.replace(/\/+$/, "")}${path}`, {
       headers: { accept: ACCEPT, ...(basic === undefined ? {} : { authorization: `Basic ${basic}` }) },
       redirect: "manual",
-      signal: AbortSignal.any([signal, AbortSignal.timeout(requestMsMax)]),
+      signal,
       ...(ca === undefined ? {} : { tls: { ca } }),
     });
     return answerOf(response);
@@ -67,13 +68,26 @@ export function confluentRegistry(options: ConfluentRegistryOptions): SchemaRegi
   return {
     schema: (id) =>
       Effect.tryPromise({
-        try: (signal) => answered(id, (path) => ask(path, signal)),
+        try: (interrupted) => {
+          const signal = AbortSignal.any([interrupted, AbortSignal.timeout(answerMsMax)]);
+          return answered(id, (path) => ask(path, signal));
+        },
         catch: (error) =>
           new RegistryAway({
-            message: `Cannot ask the schema registry for schema ${id}: ${stateOf(error, requestMsMax)}`,
+            message: `Cannot ask the schema registry for schema ${id}: ${stateOf(error, answerMsMax)}`,
           }),
       }),
   };
+}
+
+function trusted(caFile: string): string {
+  try {
+    return authoritiesOf(caFile);
+  } catch (error) {
+    throw new Error(
+      `Cannot read the file of authorities: ${(error as Error).message}. Set SCHEMA_REGISTRY_CA_FILE to a PEM file of certificates.`,
+    );
+  }
 }
 
 type Ask = (path: string, signal: AbortSignal) => Promise<Schema | "not there" | "too large">;
@@ -161,10 +175,12 @@ function parsed(text: string): unknown {
 }
 
 /** What is wrong, without addresses: an error of the connection may name them. */
-function stateOf(error: unknown, requestMsMax: number): string {
+function stateOf(error: unknown, answerMsMax: number): string {
   if (error instanceof NotAnswered) return error.message;
   const { name, code } = error as { readonly name?: string; readonly code?: unknown };
-  if (name === "TimeoutError") return `it did not answer within ${requestMsMax} ms. It is asked again.`;
+  if (name === "TimeoutError") return `it did not answer within ${answerMsMax} ms. It is asked again.`;
+  if (typeof code === "string" && UNTRUSTED.test(code))
+    return `its certificate is not trusted (${code}). Set SCHEMA_REGISTRY_CA_FILE to the authorities that signed it, and use the names it is made out to.`;
   const known = typeof code === "string" && /^[A-Za-z_]{1,60}$/.test(code) ? ` (${code})` : "";
   return `there is no connection to it${known}. It is asked again.`;
 }

@@ -20,7 +20,7 @@ afterAll(() => fake.stop());
 
 /** What it says of schema 7, or why it is away. */
 async function asked(url = fake.url): Promise<RegistryAnswer | string> {
-  const registry = confluentRegistry({ url, requestMsMax: 200 });
+  const registry = confluentRegistry({ url, answerMsMax: 200 });
   const result = await Effect.runPromise(Effect.result(registry.schema(7)));
   return Result.isSuccess(result) ? result.success : result.failure.message;
 }

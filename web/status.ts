@@ -163,9 +163,11 @@ function actorsOf({ sources }: Door) {
   const reports = sources.registry.reports();
   const restarted = reports.filter(({ restarts }) => restarts > 0);
   const stopped = tablesDown(reports);
+  const asking = reports.filter(({ kind, state }) => kind === "partition" && state === "asking");
   return {
     running: reports.length,
     stopped: stopped.map(({ address, state, note }) => ({ address, state, note: note ?? null })),
+    waiting: asking.map(({ address, note }) => ({ address, note: note ?? null })),
     restarted: restarted.map(({ address, state, restarts, lastError }) => ({
       ...{ address, state, restarts, last_error: lastError ?? null },
     })),

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { Log, LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
+import { Log, LogFailed, type SchemaRegistry, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import {
   type Api,
   type AppliedSource,
@@ -26,6 +26,7 @@ import { holding } from "../hold.ts";
 import type { Ledger } from "../ledger.ts";
 import { atRest, bringUp, drainAll, type Owners, type RunningSource, takeUp } from "../owners.ts";
 import { Registry } from "../runtime/registry.ts";
+import { schemasOf } from "../schemas.ts";
 import { Visible } from "../visible.ts";
 import { type Applied, type ApplyOptions, type Asked, applyFiles } from "./apply.ts";
 import type { BackfillProgress } from "./backfill.ts";
@@ -107,6 +108,8 @@ export interface CatalogOptions {
   readonly chunkRows: number;
   /** Whether sources are landed in this process, and what is due is looked after. */
   readonly lands: boolean;
+  /** Where schemas of other producers are kept; undefined: nowhere. */
+  readonly registry: SchemaRegistry | undefined;
 }
 
 /** How often is looked for what others changed and for what is due: dimensions to be asked again, builds to go on with. */
@@ -116,6 +119,7 @@ const LOOK_EVERY = "1 second";
 export const catalogLayer = ({
   chunkRows,
   lands,
+  registry,
 }: CatalogOptions): Layer.Layer<Sources | Catalog, ChangeFailures, Needs> =>
   Layer.effectContext(
     Effect.gen(function* () {
@@ -130,6 +134,7 @@ export const catalogLayer = ({
       const [visible, kept] = [new Visible(), new Map<string, Kept>()];
       const owners: Owners = {
         ...{ running: new Map(), serving: new Map(), registry: new Registry(), visible, scope, lands },
+        schemas: schemasOf({ warehouse, registry }),
         suspend: (view, reason) =>
           suspendView({ kept, writing, visible }, { view, reason }).pipe(Effect.provideContext(context)),
         isCurrent: (applied) => (isShared ? Effect.provideContext(isCurrent(applied), context) : Effect.succeed(true)),
