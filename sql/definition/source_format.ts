@@ -24,6 +24,8 @@ type Kind = (typeof KINDS)[number];
 const SCHEMAS_MAX = 32;
 /** What `schemas` says where a schema registry has them. */
 const REGISTRY = "registry";
+/** What is meant as a file, be it in reach or not; no schema is a word that ends so. */
+const FILE_NAME = /^[^\s{}"]+\.(?:avsc|proto)$/;
 const schemaText = z.string().min(1);
 
 /** `format`, as front matter may say it. */
@@ -124,7 +126,9 @@ function avroSchemas(
 
 /** A schema's text: as it is written, or of the file that is named instead. */
 function textOf(written: string, { path, about: { cut, files } }: { path: readonly string[]; about: About }): string {
-  if (!SCHEMA_FILE.test(written)) return written;
+  if (!FILE_NAME.test(written)) return written;
+  if (!SCHEMA_FILE.test(written))
+    fail(cut, path, `'${written.slice(0, 100)}' is no file beside it`, "Name one in its folder or below: schemas/a.avsc.");
   const text = files.get(written);
   const hint = "Apply it from its project's folder: the command sends the file along.";
   return text ?? fail(cut, path, `the file '${written}' did not come along`, hint);
