@@ -102,7 +102,9 @@ export const decodeParts = Effect.fnUntraced(function* (
   parts: readonly Part[],
 ): Effect.fn.Return<readonly Part[], WarehouseFailed> {
   if (decoder === undefined) return parts;
-  const schemasAt = schemas && (yield* schemas.known(parts.flatMap(({ slices }) => slices)));
+  // They were asked for before the records were offered; only a table that somebody emptied is waited for here.
+  const slicesOf = parts.flatMap(({ slices }) => slices);
+  const schemasAt = schemas && (yield* schemas.known(slicesOf, (note) => Effect.logWarning(note)));
   const decoded: Part[] = [];
   for (const part of parts) {
     const slices: Slice[] = [];

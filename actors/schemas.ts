@@ -28,7 +28,7 @@ import { NUMBERS } from "./read_settings.ts";
 import { found, keyOf, type Slot, slotsOf, type Value, valuesOf, type Wanted, wantedOf } from "./schema_slots.ts";
 
 /** Bounds of what is kept in memory: answers, and characters of their schemas. */
-export const KEPT_LIMITS = { answersMax: 10_000, charsMax: 16 * 2 ** 20 } as const;
+export const KEPT_LIMITS = { answersMax: 10_000, charsMax: 4 * 2 ** 20 } as const;
 /** Slots that one query reads. */
 const SLOTS_PER_QUERY = 1_000;
 /** Pauses between questions to a registry that is away: 250 ms, doubled, 10 s at most. */

@@ -124,7 +124,7 @@ SETTINGS non_replicated_deduplication_window = {window};
 CREATE TABLE IF NOT EXISTS weir.schema
 (
   id UInt32,
-  slot Int64 COMMENT '0: the first answer. Where that was no schema: the minute of the records that it is about, since 1970; -1 for those that wait until there is one',
+  slot Int64 COMMENT '0: the first answer. Where that was no schema: the minute of the records that it is about, since 1970, or -1 for those that wait until there is one',
   verdict LowCardinality(String) COMMENT 'schema, unknown (the registry has no such id) or refused (it cannot be used)',
   text String COMMENT 'the schema' CODEC(ZSTD),
   refers_to Array(String) COMMENT 'the texts that it refers to, each behind those that it refers to itself' CODEC(ZSTD),

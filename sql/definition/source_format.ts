@@ -128,7 +128,12 @@ function avroSchemas(
 function textOf(written: string, { path, about: { cut, files } }: { path: readonly string[]; about: About }): string {
   if (!FILE_NAME.test(written)) return written;
   if (!SCHEMA_FILE.test(written))
-    fail(cut, path, `'${written.slice(0, 100)}' is no file beside it`, "Name one in its folder or below: schemas/a.avsc.");
+    fail(
+      cut,
+      path,
+      `'${written.slice(0, 100)}' is no file beside it`,
+      "Name one in its folder or below: schemas/a.avsc.",
+    );
   const text = files.get(written);
   const hint = "Apply it from its project's folder: the command sends the file along.";
   return text ?? fail(cut, path, `the file '${written}' did not come along`, hint);
