@@ -157,6 +157,8 @@ const settle = (site: Site, { one, statement, waits, answers }: Settling): Settl
         if (waits && answer.kind !== "schema") return yield* new RegistryAway({ message: insists(one.id, answer) });
         yield* keep(site, { ...said.slot, statement, answer });
         yield* load(site, { wanted: [one], waits }, answers);
+        // Its token is remembered and its row is not there: somebody has deleted rows. Without a pause this would spin.
+        if (!answers.has(keyOf(said.slot))) return yield* new RegistryAway({ message: isGone(one.id) });
       }
     }),
   );
@@ -196,6 +198,9 @@ function insists(id: number, answer: Exclude<RegistryAnswer, { kind: "schema" }>
   const state = answer.kind === "unknown" ? "the schema registry does not know it" : answer.reason;
   return `Cannot decode records of schema ${id}: ${state}. Register it, or say \`drift: quarantine\` and apply.`;
 }
+
+const isGone = (id: number) =>
+  `Cannot keep what schema ${id} is: weir.schema takes its row for one that is there, and it is not. Restore the rows that were deleted.`;
 
 const INSERT = "INSERT INTO weir.schema (id, slot, verdict, text, refers_to, reason, asked_for) FORMAT JSONEachRow";
 

@@ -122,6 +122,13 @@ describe("schemasOf()", () => {
     expect(kept.size).toBe(0);
   });
 
+  test("does not spin where a row was deleted whose token is remembered", async () => {
+    const { warehouse, told } = warehouseWith();
+    const empty = { ...warehouse, rows: () => Effect.succeed([]) } as unknown as Warehouse["Service"];
+    expect(await now({ warehouse: empty, registry: registryOf(schema("A")).registry })).toContain("Restore the rows");
+    expect(told).toHaveLength(1);
+  });
+
   test("uses what is kept where there is no registry any more", async () => {
     const { warehouse } = warehouseWith();
     await now({ warehouse, registry: registryOf(schema("A")).registry });
