@@ -37,13 +37,14 @@ export const keyOf = ({ id, slot }: Slot): string => `${id}/${slot}`;
 
 /** The slots that a record looks into, in order. */
 export function slotsOf({ id, timestampMs }: Wanted, waits: boolean): readonly Slot[] {
-  // A producer may write any time; minutes before 1970 are one.
-  const minute = Math.max(1, Math.floor(timestampMs / MINUTE_MS));
   return [
     { id, slot: FIRST },
-    { id, slot: waits ? WAITED_FOR : minute },
+    { id, slot: waits ? WAITED_FOR : minuteOf(timestampMs) },
   ];
 }
+
+/** A producer may write any time; the minutes before 1970 are one. */
+const minuteOf = (timestampMs: number): number => Math.max(1, Math.floor(timestampMs / MINUTE_MS));
 
 /** What counts among the slots of a record; the slot that must be written first, if what counts is not known yet. */
 export function found(
@@ -68,16 +69,15 @@ export interface Value {
 /** The ids for which a registry is asked because of these records, each once for its time. */
 export function wantedOf(values: Iterable<Value>): readonly Wanted[] {
   const wanted = new Map<string, Wanted>();
-  let [idBefore, slotBefore] = [-1, Number.NaN];
+  let [idBefore, minuteBefore] = [-1, -1];
   for (const { value, timestampMs } of values) {
     const id = registryId(value);
     if (id === undefined) continue;
-    const one = { id, timestampMs };
-    const [, { slot }] = slotsOf(one, false);
+    const minute = minuteOf(timestampMs);
     // Neighbours mostly have the same.
-    if (id === idBefore && slot === slotBefore) continue;
-    [idBefore, slotBefore] = [id, slot];
-    wanted.set(keyOf({ id, slot }), one);
+    if (id === idBefore && minute === minuteBefore) continue;
+    [idBefore, minuteBefore] = [id, minute];
+    wanted.set(keyOf({ id, slot: minute }), { id, timestampMs });
   }
   return [...wanted.values()];
 }
