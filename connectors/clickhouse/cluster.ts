@@ -36,6 +36,7 @@ export const clusteredWarehouse = Effect.fnUntraced(function* (
   );
   const message = misplacement(name, places);
   if (message !== undefined) return yield* new ClickHouseUnfit({ message });
+  yield* Effect.forEach(servers, (server, index) => asksAll(name, { server, index }));
   const shards = places
     .map(({ shard }, index) => ({ shard, server: servers[index]! }))
     .sort((a, b) => a.shard - b.shard)
@@ -43,6 +44,20 @@ export const clusteredWarehouse = Effect.fnUntraced(function* (
   yield* keepLayout(shards);
   return over(name, shards);
 });
+
+/** Every server must be able to ask all of them: what people read does. */
+const asksAll = (name: string, { server, index }: { server: Warehouse["Service"]; index: number }) =>
+  server.rows("admin", `SELECT count() FROM cluster(${quoted(name)}, system.one)`).pipe(
+    Effect.catchIf(
+      ({ outcome, code }) => outcome === "refused" || code !== 0,
+      ({ message }) => {
+        const hint =
+          "Check the ports, users and passwords of <remote_servers>, and that Weir's user may use cluster().";
+        const failed = `Cannot use CLICKHOUSE_CLUSTER '${name}': the server at address ${index + 1} of CLICKHOUSE_URL cannot ask all of its shards: ${message} ${hint}`;
+        return Effect.fail(new ClickHouseUnfit({ message: failed }));
+      },
+    ),
+  );
 
 /** Why these servers are not the cluster; undefined if they are. Pure. */
 export function misplacement(name: string, places: readonly Place[]): string | undefined {

@@ -4,7 +4,9 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { displacement, misplacement } from "./cluster.ts";
+import { Effect } from "effect";
+import { type Warehouse, WarehouseFailed } from "../warehouse.ts";
+import { clusteredWarehouse, displacement, misplacement } from "./cluster.ts";
 
 const place = (shard: number, { shards = 2, replicas = 1 } = {}) => ({ shard, shards, replicas });
 
@@ -26,6 +28,22 @@ describe("misplacement()", () => {
     const message = misplacement("main", places);
     if (expected === undefined) expect(message).toBeUndefined();
     else expect(message).toMatch(new RegExp(`^Cannot use CLICKHOUSE_CLUSTER 'main': .*${expected}.*\\. [A-Z].*\\.$`));
+  });
+});
+
+describe("clusteredWarehouse()", () => {
+  const answering = (rows: (sql: string) => Effect.Effect<readonly object[], WarehouseFailed>) =>
+    ({ rows: (_: unknown, sql: string) => rows(sql) }) as unknown as Warehouse["Service"];
+
+  test("refuses servers that cannot ask each other", async () => {
+    const denied = new WarehouseFailed({ outcome: "refused", code: 516, message: "Authentication failed." });
+    const server = answering((sql) =>
+      sql.includes("system.clusters") ? Effect.succeed([place(1, { shards: 1 })]) : Effect.fail(denied),
+    );
+    const failed = await Effect.runPromise(Effect.flip(clusteredWarehouse("it's", [server])));
+    expect(failed.message).toBe(
+      "Cannot use CLICKHOUSE_CLUSTER 'it's': the server at address 1 of CLICKHOUSE_URL cannot ask all of its shards: Authentication failed. Check the ports, users and passwords of <remote_servers>, and that Weir's user may use cluster().",
+    );
   });
 });
 

@@ -55,13 +55,13 @@ export const externalClickHouse = ({
     Warehouse,
     Effect.gen(function* () {
       const servers: Warehouse["Service"][] = [];
-      for (const address of addressesOf(url)) {
+      for (const [index, address] of addressesOf(url).entries()) {
         const connection = yield* Effect.try({
           try: () => externalConnection(address),
           catch: (error) => error as ClickHouseUrlInvalid,
         });
         const server = Context.get(yield* Layer.build(clickHouseWarehouse(connection)), Warehouse);
-        yield* judge(server);
+        yield* judge(server, index);
         servers.push(server);
       }
       if (cluster !== undefined) return yield* clusteredWarehouse(cluster, servers);
@@ -75,9 +75,9 @@ export const externalClickHouse = ({
 /** The addresses of a list; a password may hold a comma. */
 const addressesOf = (url: string) => url.split(/,(?=https?:\/\/)/);
 
-const judge = Effect.fnUntraced(function* ({ ready, rows }: Warehouse["Service"]) {
+const judge = Effect.fnUntraced(function* ({ ready, rows }: Warehouse["Service"], index: number) {
   if (!(yield* ready(READY_MS_MAX))) {
-    const message = `Cannot start: CLICKHOUSE_URL does not answer within ${READY_MS_MAX / 1_000} s. Check the address, and that the server runs.`;
+    const message = `Cannot start: address ${index + 1} of CLICKHOUSE_URL does not answer within ${READY_MS_MAX / 1_000} s. Check the address, and that the server runs.`;
     return yield* new ClickHouseUnfit({ message });
   }
   const [{ version } = { version: "" }] = yield* rows<{ version: string }>("admin", "SELECT version() AS version");
