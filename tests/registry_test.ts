@@ -151,6 +151,9 @@ describe("schemas of a registry", () => {
         note: "Cannot ask the schema registry for schema 10: it answers with status 503. Look whether SCHEMA_REGISTRY_URL is its address.",
       },
     ]);
+    expect(await (await world.request("/metrics")).text()).toContain(
+      'weir_source_waiting_partitions{source="price"} 1',
+    );
     await produce("price", [first(6, "on")], 1);
     await stored("price", [1, 2, 3, 6]);
     expect(await reasons("price")).toEqual([]);
