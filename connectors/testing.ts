@@ -1,6 +1,7 @@
 /**
- * What tests of other rooms need of the outside: a real broker.
+ * What tests of other rooms need of the outside: real brokers.
  *
  * @module
  */
 export { type BrokerOptions, kafkaFor, startBroker, type TestBroker } from "./kafka_broker_fixture.ts";
+export { clusterFor, startCluster, type TestCluster } from "./kafka_cluster_fixture.ts";
