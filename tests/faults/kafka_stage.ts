@@ -10,10 +10,10 @@
  */
 import { expect } from "bun:test";
 import { join } from "node:path";
+import { TcpProxy } from "@weir/connectors/testing";
 import { type DoorProcess, startProcess, until } from "../door_process.ts";
 import { type Engine, openEngine } from "../engine.ts";
 import { Producer, SOURCE } from "./producer.ts";
-import { TcpProxy } from "./proxy.ts";
 
 const BATCH = 50;
 /** Ids of one fault's events; the next one's begin behind them. */

@@ -12,12 +12,11 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { kafkaLog, Log } from "@weir/connectors";
-import { kafkaFor, startBroker, type TestBroker } from "@weir/connectors/testing";
+import { kafkaFor, startBroker, TcpProxy, type TestBroker } from "@weir/connectors/testing";
 import { Effect } from "effect";
 import { temporaryFolder, until } from "../door_process.ts";
 import { generator } from "../simulation/world.ts";
 import { Stage } from "./kafka_stage.ts";
-import { TcpProxy } from "./proxy.ts";
 
 const jars = kafkaFor("tests/faults/kafka_test.ts");
 const SEED = Number(process.env.WEIR_SEED ?? Math.floor(Math.random() * 1e9));
