@@ -156,13 +156,19 @@ const taken = Effect.fnUntraced(function* (
   return held;
 });
 
-/** Whether a batch is announced and not finished. What an older epoch left open ended with it; a ledger that is away says nothing. */
+/**
+ * Whether a batch is announced and not finished. What is open in a partition ended once that partition is in a newer epoch;
+ * another one may be ahead of it. A ledger that is away says nothing.
+ */
 const isOpen = Effect.fnUntraced(function* (name: string, commits: readonly Commit[]) {
-  const open = commits.flatMap(({ metadata }) => decodeMark(metadata)?.intent ?? []);
+  const open = commits.flatMap(({ partition, metadata }) => {
+    const intent = decodeMark(metadata)?.intent;
+    return intent === undefined ? [] : [{ partition, epoch: intent.epoch }];
+  });
   if (open.length === 0) return false;
   const { positions } = yield* Ledger;
   const known = yield* Effect.orElseSucceed(positions(name), () => []);
-  return open.some(({ epoch }) => known.every((position) => position.epoch <= epoch));
+  return open.some(({ partition, epoch }) => !known.some((at) => at.partition === partition && at.epoch > epoch));
 });
 
 const notReleased = ({ name }: Holdable) =>
