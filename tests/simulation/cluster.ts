@@ -177,7 +177,7 @@ export class Cluster {
         if (machine !== undefined) this.#pause(machine, 500 + world.below(world.chance(0.5) ? 2_500 : LONG_PAUSE_MS));
         break;
       case "warehouse away":
-        warehouse.server.downUntilMs = world.nowMs + world.below(6_000);
+        warehouse.shards[world.below(warehouse.shards.length)]!.server.downUntilMs = world.nowMs + world.below(6_000);
         break;
       case "log away":
         log.server.downUntilMs = world.nowMs + world.below(3_000);
@@ -221,7 +221,7 @@ export class Cluster {
     const actor = tableActor({
       group: "ods.events",
       target: this.#targetAt(1 + this.#world.below(2) + (this.#isCorrected ? DRIFT_CATALOGS : 0)),
-      limits: LIMITS,
+      limits: { ...LIMITS, shards: this.#warehouse.shards.length },
       partitionLimits: () => READING,
       windowParts: this.#windowParts,
       registry,

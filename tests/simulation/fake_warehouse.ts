@@ -8,6 +8,7 @@
  * its deadline has passed; or the sender stands still with half of it sent. It
  * refuses rows that are `bad`, rows that are `odd`, which the judge in
  * JavaScript believes to be good, and everything while one of its views fails.
+ * Of two servers each has its partitions, and the first one the ledger.
  * A change of what is behind the table stands between the rows before it and
  * those after it: no insert from before may come later.
  *
@@ -33,6 +34,12 @@ export interface Row {
   readonly partition: number;
   readonly offset: number;
   readonly id: string;
+}
+
+/** One of its servers: what it remembers, the others do not know. */
+interface Shard {
+  readonly server: Server;
+  tokens: readonly string[];
 }
 
 /** A request may be under way for much longer than every insert's deadline. */
@@ -63,7 +70,7 @@ export const PROJECTION: Projection = {
 /** The target table and the ledger beside it. */
 export class FakeWarehouse {
   readonly world: World;
-  readonly server: Server;
+  readonly shards: readonly Shard[];
   readonly rows: Row[] = [];
   readonly quarantine: (Quarantined & { epoch: number })[] = [];
   readonly markers = new Map<string, Marker>();
@@ -81,18 +88,30 @@ export class FakeWarehouse {
   readonly #positioned = new Map<string, Marker>();
   readonly #window: number;
   readonly #landedMs: number[] = [];
-  #tokens: string[] = [];
   #quarantineTokens = new Set<string>();
   readonly #seen: (Remembered & { epoch: number })[] = [];
 
-  constructor(world: World, options: { windowParts: number; lossy: number }) {
+  constructor(world: World, options: { windowParts: number; lossy: number; shards: number }) {
     this.world = world;
-    this.server = new Server(world, "warehouse", options.lossy);
+    this.shards = Array.from({ length: options.shards }, (_, shard) => ({
+      server: new Server(world, `shard ${shard}`, options.lossy),
+      tokens: [],
+    }));
     this.#window = options.windowParts;
+  }
+
+  /** The server with the ledger. */
+  get server(): Server {
+    return this.shards[0]!.server;
   }
 
   /** The port as one machine sees it. */
   port(machine: Machine): Warehouse["Service"] {
+    const servers = this.shards.map((_, shard) => this.#portOf(machine, shard));
+    return servers.length === 1 ? servers[0]! : { ...servers[0]!, cluster: { name: "simulated", shards: servers } };
+  }
+
+  #portOf(machine: Machine, shard: number): Warehouse["Service"] {
     const none = Effect.fail(new WarehouseFailed({ outcome: "refused", code: 62, message: "not simulated" }));
     return {
       ready: () => Effect.succeed(true),
@@ -107,9 +126,9 @@ export class FakeWarehouse {
             .split("\n")
             .filter((line) => line !== "");
           const slow = this.world.chance(0.02) ? this.world.below(SLOW_MS_MAX) : 0;
-          const call = this.server.call(machine, {
+          const call = this.shards[shard]!.server.call(machine, {
             serve: () => {
-              const answer = this.#insert(insert, lines);
+              const answer = this.#insert(insert, { lines, shard });
               if (this.world.chance(0.02)) this.justStored(machine);
               return answer;
             },
@@ -202,7 +221,7 @@ export class FakeWarehouse {
 
   #insert(
     { statement, settings }: Insert,
-    lines: readonly string[],
+    { lines, shard }: { readonly lines: readonly string[]; readonly shard: number },
   ): Effect.Effect<{ rowsWritten: number }, WarehouseFailed> {
     if (this.world.chance(0.03))
       return Effect.fail(new WarehouseFailed({ outcome: "not done", code: 241, message: "memory limit" }));
@@ -215,14 +234,16 @@ export class FakeWarehouse {
     if (probe) return Effect.succeed({ rowsWritten: 0 });
     if (this.world.nowMs > deadlineMs) return refusal(395, "too late");
     this.#checkChange(lines);
+    const token = String(settings.insert_deduplication_token);
+    const keep = () => this.#keep({ token, epoch, shard }, lines);
     if (this.isViewBroken) {
       // Table and views are not one transaction: the table may have the rows by now.
-      if (this.world.chance(0.5)) this.#keep(String(settings.insert_deduplication_token), epoch, lines);
+      if (this.world.chance(0.5)) keep();
       return Effect.fail(
         new WarehouseFailed({ outcome: "refused", code: 153, message: "no such column", view: "fill" }),
       );
     }
-    this.#keep(String(settings.insert_deduplication_token), epoch, lines);
+    keep();
     return Effect.succeed({ rowsWritten: lines.length });
   }
 
@@ -235,13 +256,19 @@ export class FakeWarehouse {
     }
   }
 
-  /** Stores the rows unless their token is remembered. */
-  #keep(token: string, epoch: number, lines: readonly string[]): void {
-    if (this.#tokens.includes(token)) return;
-    this.#tokens.push(token);
-    this.#tokens = this.#window === 0 ? [] : this.#tokens.slice(-this.#window);
+  /** Stores the rows on a server unless it remembers their token. */
+  #keep(
+    of: { readonly token: string; readonly epoch: number; readonly shard: number },
+    lines: readonly string[],
+  ): void {
+    const { token, epoch, shard } = of;
+    const at = this.shards[shard]!;
+    if (at.tokens.includes(token)) return;
+    at.tokens = this.#window === 0 ? [] : [...at.tokens, token].slice(-this.#window);
     for (const line of lines) {
       const { _partition, _offset, id } = JSON.parse(line) as { _partition: number; _offset: number; id: string };
+      if (_partition % this.shards.length !== shard)
+        this.problems.push(`${id}: of partition ${_partition} is on shard ${shard}`);
       this.rows.push({ epoch, partition: _partition, offset: _offset, id });
     }
   }

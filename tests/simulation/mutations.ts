@@ -29,6 +29,12 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "if (end < slice.end) return { slices, rest: ready.slices.slice(index + 1), bytes };",
   },
   {
+    rule: "1 a batch is of one shard",
+    file: "actors/batch.ts",
+    find: "filled.filter(([partition]) => shardOf(partition, shards) === shard)",
+    replace: "filled.filter(() => shard >= 0)",
+  },
+  {
     rule: "2 the intent is kept before the insert",
     file: "actors/table_state.ts",
     find: "encodeMark({ epoch, last, intent, lateUntilMs });",

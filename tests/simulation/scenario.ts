@@ -9,7 +9,7 @@
  * stops at drift while the faults last: until it is corrected nothing may be
  * quarantined, and nothing stored behind a bad record. In some its events come
  * again, and are known by their key; in some a steward changes what is behind
- * the table meanwhile.
+ * the table meanwhile; in some the table is spread over two servers.
  *
  * @module
  */
@@ -36,6 +36,8 @@ const WINDOW_PARTS = DEDUPLICATION_WINDOW_PARTS === 0 ? 0 : 48;
 const STOPPING_CHANCE = 0.2;
 const REPEATING_CHANCE = 0.25;
 const CHANGING_CHANCE = 0.25;
+const SHARDED_CHANCE = 0.3;
+const SHARDS = 2;
 /** How often a fault strikes the steward. */
 const STEWARD_CHANCE = 0.3;
 /** Of events that come again: few keys, and a time in which about half of the repeats come. */
@@ -53,7 +55,8 @@ export function run(seed: number): Outcome {
   const world = new World(seed);
   const lossy = world.chance(0.3) ? 0 : 0.04;
   const log = new FakeLog(world, { partitions: PARTITIONS, lossy });
-  const warehouse = new FakeWarehouse(world, { windowParts: WINDOW_PARTS, lossy });
+  const shards = world.chance(SHARDED_CHANCE) ? SHARDS : 1;
+  const warehouse = new FakeWarehouse(world, { windowParts: WINDOW_PARTS, lossy, shards });
   const faultsUntilMs = world.nowMs + FAULTS_MS_MIN + world.below(FAULTS_MS_MAX - FAULTS_MS_MIN);
   const dedupe = world.chance(REPEATING_CHANCE) ? { by: "key", withinMs: WITHIN_MS } : undefined;
   const sent = produce(world, log, { untilMs: faultsUntilMs, hasKeys: dedupe !== undefined });
