@@ -23,6 +23,7 @@ export * from "./definitions.ts";
 export * from "./dimension.ts";
 export { type LoadStatement, loadProblem, loadStatements } from "./dimension_load.ts";
 export { eventExample, eventLine, eventSchema } from "./event_schema.ts";
+export * from "./evolve/mod.ts";
 export { type Decoded, type Decoder, type Format, hasOps, jsonDecoder, type Op } from "./format/format.ts";
 export * from "./function.ts";
 export * from "./identity.ts";
