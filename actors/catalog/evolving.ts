@@ -50,12 +50,18 @@ const evolveDue = Effect.fnUntraced(function* <E>({ kept, awaited, change }: Evo
     const entry = held(kept, `ods.${name}`, "source")?.entry;
     if (one.columns.length === 0 || one.dueMs > startedMs) continue;
     if (entry !== undefined && isResting(entry, startedMs)) continue;
-    awaited.set(name, { ...one, columns: [] });
-    const exit = yield* Effect.exit(change({ name, awaited: one.columns, refused: refusalOf(one) }));
+    let taken: readonly NewColumn[] = [];
+    const take = () => {
+      const now = awaited.get(name) ?? one;
+      awaited.set(name, { ...now, columns: [] });
+      taken = now.columns;
+      return taken;
+    };
+    const exit = yield* Effect.exit(change({ name, take, refused: refusalOf(one) }));
     yield* told(name, exit);
     const nowMs = yield* Clock.currentTimeMillis;
-    const ended = { taken: one.columns, ended: endOf(exit), tookMs: nowMs - startedMs, nowMs };
-    awaited.set(name, rested(awaited.get(name) ?? one, ended));
+    const end = { taken, ended: endOf(exit), tookMs: nowMs - startedMs, nowMs };
+    awaited.set(name, rested(awaited.get(name) ?? one, end));
   }
 });
 
@@ -69,14 +75,10 @@ function endOf(exit: Exit.Exit<unknown, unknown>): Ended {
   return isRefusal ? { kind: "refused", reason: error.message } : { kind: "failed" };
 }
 
-/** Says what became of a change; nothing, where there was none left to make. */
-const told = (name: string, exit: Exit.Exit<Evolved, unknown>) => {
-  if (!Exit.isSuccess(exit)) {
-    const error = Cause.squash(exit.cause);
-    const reason = error instanceof Error ? error.message : String(error);
-    return Effect.logWarning(`ods.${name} waits for its new columns; they are tried again later: ${reason}`);
-  }
-  const { added } = exit.value;
-  if (added.length === 0) return Effect.void;
-  return Effect.logInfo(`ods.${name} evolved: ${added.map((one) => `${one.name} ${one.type}`).join(", ")}`);
+/** Says that a change has to wait. */
+const told = (name: string, exit: Exit.Exit<unknown, unknown>) => {
+  if (Exit.isSuccess(exit)) return Effect.void;
+  const error = Cause.squash(exit.cause);
+  const reason = error instanceof Error ? error.message : String(error);
+  return Effect.logWarning(`ods.${name} waits for its new columns; they are tried again later: ${reason}`);
 };

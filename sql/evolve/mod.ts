@@ -4,5 +4,6 @@
  * @module
  */
 export * from "./amended.ts";
+export * from "./namesakes.ts";
 export * from "./new_columns.ts";
 export type { NewColumn, NewType } from "./strangers.ts";
