@@ -80,7 +80,8 @@ describe("an operator", () => {
   test("gets 1 from a door that is not ready", async () => {
     const status = {
       ...{ version: "0", uptime_seconds: 1, ready: false, reasons: ["the log does not answer"], sources: [] },
-      ...{ models: { active: 0, building: 0, suspended: [] }, actors: { running: 0, stopped: [], restarted: [] } },
+      ...{ models: { active: 0, building: 0, suspended: [] } },
+      actors: { running: 0, stopped: [], evolving: [], restarted: [] },
       disk: { log_bytes: null, warehouse_bytes: null, warehouse_free_bytes: null },
     };
     using server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json(status) });

@@ -63,9 +63,13 @@ export function statusText(status: Status, { url, width }: Look): string {
   lines.push(ready ? "ready" : `NOT READY: ${reasons.join("; ")}`, "");
   if (sources.length === 0) lines.push("No source is applied yet: weir apply --project DIR");
   else lines.push(tableText(sources.map(sourceRow), width));
-  for (const { source, stopped, lost_records } of sources) {
+  for (const { source, stopped, lost_records, evolved_columns, left_out } of sources) {
     for (const { note } of stopped ?? []) lines.push(`STOPPED ${source}: ${safeText(note)}`);
     if ((lost_records ?? 0) > 0) lines.push(`${source}: ${count(lost_records)} records were accepted as lost`);
+    const [columns, them] = evolved_columns === 1 ? ["column", "it"] : ["columns", "them"];
+    if (evolved_columns > 0)
+      lines.push(`${source}: evolve added ${evolved_columns} ${columns}; weir pull writes ${them} down`);
+    if (left_out.length > 0) lines.push(`${source}: evolve leaves out ${safeText(left_out.join(", "))}`);
   }
   const owned = sources.flatMap(ownerRows);
   if (owned.length > 0) lines.push("", tableText(owned, width));
@@ -75,6 +79,8 @@ export function statusText(status: Status, { url, width }: Look): string {
   lines.push(`actors  ${actors.running} running, ${actors.restarted.length} restarted`);
   for (const { address, state, note } of actors.stopped)
     lines.push(`        ${address} is ${state}: ${safeText(note ?? "no reason is known")}`);
+  for (const { address, note } of actors.evolving)
+    lines.push(`        ${address} is evolving: ${safeText(note ?? "")}`);
   for (const { address, state, restarts, last_error } of actors.restarted)
     lines.push(`        ${address} is ${state}, ${restarts} restarts: ${safeText(last_error ?? "no reason is known")}`);
   const free = disk.warehouse_free_bytes === null ? "" : `, ${bytes(disk.warehouse_free_bytes)} free`;

@@ -78,12 +78,15 @@ const STATUS: Operation = {
             description: "Partitions that stand still at records which the log no longer has.",
           },
           lost_records: WHOLE_OR_NULL,
+          evolved_columns: WHOLE,
+          left_out: listOf(TEXT),
         }),
       ),
       models: objectOf({ active: WHOLE, building: WHOLE, suspended: listOf(objectOf({ name: TEXT, note: TEXT })) }),
       actors: objectOf({
         running: WHOLE,
         stopped: listOf(objectOf({ address: TEXT, state: TEXT, note: TEXT_OR_NULL })),
+        evolving: listOf(objectOf({ address: TEXT, note: TEXT_OR_NULL })),
         restarted: listOf(objectOf({ address: TEXT, state: TEXT, restarts: WHOLE })),
       }),
       disk: objectOf({
