@@ -10,9 +10,11 @@
  *
  * @module
  */
-import { WarehouseFailed } from "@weir/connectors";
-import { DefinitionError, type NewColumn } from "@weir/sql";
+import { type Log, WarehouseFailed } from "@weir/connectors";
+import { DefinitionError, type NewColumn, type Source } from "@weir/sql";
 import { Cause, Clock, Effect, Exit, type Scope } from "effect";
+import { lateUntilMs } from "../hold.ts";
+import { groupOf } from "../owners.ts";
 import { type Awaited, type Ended, gathered, isResting, refusalOf, rested } from "./awaited.ts";
 import type { EvolveAsk, Evolved } from "./evolve.ts";
 import { held, type Kept } from "./in_force.ts";
@@ -41,15 +43,20 @@ export const awaitColumns = (
   });
 
 /** Sees to what is awaited until the scope closes. */
-export const evolveSources = <E>(evolving: Evolving<E>): Effect.Effect<void, never, Scope.Scope> =>
+export const evolveSources = <E>(evolving: Evolving<E>): Effect.Effect<void, never, Log | Scope.Scope> =>
   Effect.asVoid(Effect.forkScoped(Effect.forever(Effect.delay(evolveDue(evolving), LOOK_MS))));
 
 const evolveDue = Effect.fnUntraced(function* <E>({ kept, awaited, change }: Evolving<E>) {
   for (const [name, one] of awaited) {
     const startedMs = yield* Clock.currentTimeMillis;
-    const entry = held(kept, `ods.${name}`, "source")?.entry;
-    if (one.columns.length === 0 || one.dueMs > startedMs) continue;
-    if (entry !== undefined && isResting(entry, startedMs)) continue;
+    const found = held(kept, `ods.${name}`, "source");
+    if (found === undefined || one.columns.length === 0 || one.dueMs > startedMs) continue;
+    if (isResting(found.entry, startedMs)) continue;
+    const lateMs = yield* lateMsOf(found.definition);
+    if (lateMs > startedMs) {
+      awaited.set(name, { ...one, dueMs: lateMs });
+      continue;
+    }
     let taken: readonly NewColumn[] = [];
     const take = () => {
       const now = awaited.get(name) ?? one;
@@ -64,6 +71,10 @@ const evolveDue = Effect.fnUntraced(function* <E>({ kept, awaited, change }: Evo
     awaited.set(name, rested(awaited.get(name) ?? one, end));
   }
 });
+
+/** Until when a lost owner keeps a change waiting. It is waited for here, because under a hold nobody else's change could be made. */
+const lateMsOf = (source: Source) =>
+  Effect.orElseSucceed(lateUntilMs({ group: groupOf({ source }), topic: source.topic }), () => 0);
 
 function endOf(exit: Exit.Exit<unknown, unknown>): Ended {
   if (Exit.isSuccess(exit)) return { kind: "done" };
