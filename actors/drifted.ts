@@ -6,7 +6,7 @@
  *
  * @module
  */
-import { type NewColumn, together } from "@weir/sql";
+import { mergedColumns, type NewColumn } from "@weir/sql";
 import { Data, Effect } from "effect";
 import type { BadRecord, BadRecords } from "./bad_records.ts";
 import type { Target } from "./landing.ts";
@@ -29,7 +29,7 @@ export function stopAtDrift({ topic, projection }: Target, bad: BadRecords): Eff
   });
   if (stopping.length === 0) return Effect.void;
   const drifts = stopping.map(([first]) => driftAt(topic, first));
-  return Effect.fail(new Drifted({ drifts, awaited: together(stopping.flat().map(({ awaits = [] }) => awaits)) }));
+  return Effect.fail(new Drifted({ drifts, awaited: mergedColumns(stopping.flat().map(({ awaits = [] }) => awaits)) }));
 }
 
 function driftAt(topic: string, { partition, offset, column, reason, awaits }: BadRecord): Drift {

@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { type NewColumn, together } from "@weir/sql";
+import { mergedColumns, type NewColumn } from "@weir/sql";
 import type { KeptEntry } from "./entries.ts";
 import { EVOLVER } from "./evolve.ts";
 
@@ -46,7 +46,7 @@ export function gathered(before: Awaited | undefined, columns: readonly NewColum
   const known = before ?? NOTHING;
   const isWaiting = known.columns.length > 0;
   const dueMs = isWaiting ? known.dueMs : Math.max(known.dueMs, nowMs + EVOLVING_LIMITS.gatherMs);
-  return { ...known, columns: together([known.columns, columns]), dueMs };
+  return { ...known, columns: mergedColumns([known.columns, columns]), dueMs };
 }
 
 /** Why what is awaited is to be left out: it was refused too often; undefined if it was not. */
@@ -77,7 +77,7 @@ export function rested(
   if (ended.kind === "done") return { columns, dueMs: nowMs + restMs, failures: 0, refusals: [] };
   const longer = Math.min(restMsMax, restMsMin * 2 ** Math.min(failures, 20));
   return {
-    columns: together([taken, columns]),
+    columns: mergedColumns([taken, columns]),
     dueMs: nowMs + Math.max(restMs, longer),
     failures: failures + 1,
     refusals: ended.kind === "refused" ? [...refusals, ended.reason].slice(-EVOLVING_LIMITS.refusalsMax) : refusals,

@@ -1,7 +1,7 @@
 /**
  * New columns: which of those that records await the next change of a source adds. Pure.
  *
- *   columns awaited by many records ──together──▶ one type each ──nextColumns──▶ what is missing, up to the bounds
+ *   columns awaited by many records ──mergedColumns──▶ one type each ──nextColumns──▶ what is missing, up to the bounds
  *
  * @module
  */
@@ -15,7 +15,7 @@ export const evolvedColumns = ({ columns }: Pick<Source, "columns">): number => 
  * Columns as they are awaited by all: the first record says the type, and a whole number gives way to one with a
  * fraction. What fits neither is judged once the column is there. At most `columnsMax`.
  */
-export function together(lists: Iterable<readonly NewColumn[]>): readonly NewColumn[] {
+export function mergedColumns(lists: Iterable<readonly NewColumn[]>): readonly NewColumn[] {
   const types = new Map<string, NewType>();
   for (const list of lists) {
     for (const { name, type } of list) {

@@ -5,13 +5,13 @@
  */
 import { describe, expect, test } from "bun:test";
 import { sourceWith } from "./evolve_fixture.ts";
-import { evolvedColumns, nextColumns, together } from "./new_columns.ts";
+import { evolvedColumns, mergedColumns, nextColumns } from "./new_columns.ts";
 import { EVOLVE_LIMITS, type NewColumn, type NewType } from "./strangers.ts";
 
 const column = (name: string, type: NewType = "Nullable(String)"): NewColumn => ({ name, type });
 const many = (count: number, prefix = "f") => Array.from({ length: count }, (_, index) => column(`${prefix}${index}`));
 
-describe("together()", () => {
+describe("mergedColumns()", () => {
   const INT = column("n", "Nullable(Int64)");
   const FLOAT = column("n", "Nullable(Float64)");
   const TEXT = column("n", "Nullable(String)");
@@ -23,12 +23,12 @@ describe("together()", () => {
     ["never makes a number a text", [[INT], [TEXT]], [INT]],
     ["is nothing of nothing", [[], []], []],
   ])("%s", (_, lists, expected) => {
-    expect(together(lists)).toEqual(expected);
+    expect(mergedColumns(lists)).toEqual(expected);
   });
 
   test("is bounded", () => {
     const lists = Array.from({ length: 1_000 }, (_, index) => many(3, `x${index}_`));
-    expect(together(lists)).toHaveLength(EVOLVE_LIMITS.columnsMax);
+    expect(mergedColumns(lists)).toHaveLength(EVOLVE_LIMITS.columnsMax);
   });
 });
 
