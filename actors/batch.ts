@@ -12,11 +12,14 @@
  */
 import { crcOf, type Records, recordCrc } from "@weir/connectors";
 import { type LastRecord, RANGES_MAX, type Range } from "./intent.ts";
+import { shardOf } from "./shards.ts";
 
 /** Upper bounds of a batch. The first one reached cuts it. */
 export interface BatchLimits {
   readonly rowsMax: number;
   readonly bytesMax: number;
+  /** Servers that rows are spread over: a batch goes to one of them. One if it is not said. */
+  readonly shards?: number;
 }
 
 /** Records [start, end) of `records`, by index. */
@@ -64,12 +67,14 @@ export function bytesReady(ready: ReadonlyMap<number, Ready>): number {
   return bytes;
 }
 
-/** Cuts a batch off what is ready, each partition getting an equal share of what is left of the limits. */
+/**
+ * Cuts a batch off what is ready, each partition getting an equal share of what is left of the limits. With several
+ * shards it is of the one whose partition was left waiting first.
+ */
 export function cut(ready: ReadonlyMap<number, Ready>, limits: BatchLimits): Cut {
   const rest = new Map(ready);
   const parts: Part[] = [];
-  const waiting = [...ready].filter(([, { slices }]) => slices.length > 0).slice(0, RANGES_MAX);
-  waiting.sort(([a], [b]) => a - b);
+  const waiting = waitingOf(ready, limits.shards ?? 1);
   let { rowsMax, bytesMax } = limits;
   for (const [index, [partition, from]] of waiting.entries()) {
     const sharers = waiting.length - index;
@@ -84,6 +89,16 @@ export function cut(ready: ReadonlyMap<number, Ready>, limits: BatchLimits): Cut
     rest.set(partition, { next: part.range.to, slices: taken.rest });
   }
   return { parts, rest };
+}
+
+/** The partitions of the next batch, ascending. */
+function waitingOf(ready: ReadonlyMap<number, Ready>, shards: number): readonly (readonly [number, Ready])[] {
+  const filled = [...ready].filter(([, { slices }]) => slices.length > 0);
+  const [first] = filled;
+  if (first === undefined) return [];
+  const shard = shardOf(first[0], shards);
+  const waiting = filled.filter(([partition]) => shardOf(partition, shards) === shard).slice(0, RANGES_MAX);
+  return waiting.sort(([a], [b]) => a - b);
 }
 
 /** Makes the part for slices which together hold records [from, …) of one partition. */

@@ -135,6 +135,15 @@ describe("cut()", () => {
     expect(told(cut(new Map(waiting), { rowsMax, bytesMax: NO_BYTES_LIMIT }))).toBe(expected);
   });
 
+  test("takes partitions of one shard, and those of the other the next time", () => {
+    const waiting = new Map([0, 1, 2, 3].map((partition) => [partition, ready(0, 2)] as const));
+    const limits = { rowsMax: 10, bytesMax: NO_BYTES_LIMIT, shards: 2 };
+    const first = cut(waiting, limits);
+    expect(told(first)).toBe("0[0,2) 2[0,2) | 1@0+2 3@0+2 0@2+0 2@2+0");
+    const second = cut(first.rest, limits);
+    expect(told(second)).toBe("1[0,2) 3[0,2) | 0@2+0 2@2+0 1@2+0 3@2+0");
+  });
+
   const bytes = bytesOf(whole(1, 0));
   test.each<[string, [number, Ready][], number, string]>([
     ["takes everything at bytesMax", [[0, ready(0, 4)]], bytesOf(whole(4, 0)), "0[0,4) | 0@4+0"],

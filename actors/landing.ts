@@ -36,6 +36,7 @@ import {
 import { Ledger, type Marker } from "./ledger.ts";
 import { type LeftOut, leftOut, remembered } from "./left_out.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
+import { serverOf } from "./shards.ts";
 import type { Batch, Landed } from "./table_state.ts";
 
 /** The strict projection of a source, as an insert needs it; `conform()` makes it. */
@@ -214,7 +215,8 @@ const insertOnce = Effect.fnUntraced(function* (
   const { parts } = prepared;
   if (rowsOf(parts) === count(out.places)) return undefined;
   prepared.body ??= bodyOf(target, parts, out.places);
-  const warehouse = yield* Warehouse;
+  // A batch is cut from partitions of one shard.
+  const warehouse = serverOf(yield* Warehouse, intent.ranges[0].partition);
   const { projection, table, topic } = target;
   const insert: Insert = {
     statement: projection.insert({ table, topic, epoch: intent.epoch, salt: SALT, deadlineMs }),

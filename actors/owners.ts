@@ -31,6 +31,7 @@ import type { Ledger } from "./ledger.ts";
 import type { PartitionLimits } from "./partition.ts";
 import { type Ref, spawn } from "./runtime/actor.ts";
 import type { Registry } from "./runtime/registry.ts";
+import { shardCount } from "./shards.ts";
 import { tableActor } from "./table.ts";
 import type { TableLimits, TableMessage } from "./table_state.ts";
 import type { Visible } from "./visible.ts";
@@ -122,7 +123,7 @@ export const bringUp = Effect.fnUntraced(function* (owners: Owners, applied: App
   const { source, version } = applied;
   const warehouse = yield* Warehouse;
   yield* warehouse.command("admin", createStateTable(source, version));
-  yield* warehouse.command("writer", createSourceView(source, version));
+  yield* warehouse.command("writer", createSourceView(source, version, warehouse.cluster?.name));
   const { partitions } = yield* ensureTopic(source);
   yield* startOwner(owners, applied, partitions);
 });
@@ -171,6 +172,7 @@ const startOwner = Effect.fnUntraced(function* (
   const drained = yield* Deferred.make<void>();
   const context = yield* Effect.context<Warehouse>();
   const { isShared } = yield* Log;
+  const shards = shardCount(yield* Warehouse);
   const targetAt = (catalog: number) => {
     if (catalog === target.catalog) return Effect.succeed(target);
     return Effect.flatMap(appliedSource({ name, catalog }), (then) =>
@@ -182,7 +184,7 @@ const startOwner = Effect.fnUntraced(function* (
   const actor = tableActor({
     group: groupOf(applied),
     target,
-    limits: { ...TABLE_LIMITS, lateMs: isShared ? LATE_MS : 0 },
+    limits: { ...TABLE_LIMITS, lateMs: isShared ? LATE_MS : 0, shards },
     partitionLimits: () => partitionLimits(partitionsOf(owners)),
     windowParts: DEDUPLICATION_WINDOW_PARTS,
     registry,

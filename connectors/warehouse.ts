@@ -7,6 +7,9 @@
  * the operator's SQL), `reader` (everybody else's SQL: readonly, limited).
  * Nothing here retries: a caller that repeats an insert knows its token.
  *
+ * On a cluster a statement without rows goes to every shard, everything else to
+ * the first one, which has Weir's own tables; whoever means another says so.
+ *
  * @module
  */
 import { Context, Data, type Effect } from "effect";
@@ -52,13 +55,23 @@ export interface StreamQuery {
   readonly settings: Settings;
 }
 
+/** Servers that each have a part of the rows, and Weir's tables and views. */
+export interface ShardedCluster {
+  /** As the servers' own configuration calls it. */
+  readonly name: string;
+  /** Each by itself, in the order of their numbers: a warehouse of one server. */
+  readonly shards: readonly Warehouse["Service"][];
+}
+
 /** ClickHouse, embedded or external. */
 export class Warehouse extends Context.Service<
   Warehouse,
   {
     /** Resolves once the warehouse answers again; false after `waitMs`. */
     readonly ready: (waitMs: number) => Effect.Effect<boolean>;
-    /** Runs one statement without rows, for example DDL. */
+    /** The servers that rows are spread over; undefined if there is one. */
+    readonly cluster?: ShardedCluster;
+    /** Runs one statement without rows, for example DDL; on every shard. */
     readonly command: (account: Account, sql: string, settings?: Settings) => Effect.Effect<void, WarehouseFailed>;
     /** Reads a small answer whole (JSONEachRow; 64-bit integers come as strings unless `settings` say otherwise). */
     readonly rows: <Row = Record<string, unknown>>(

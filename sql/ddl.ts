@@ -20,6 +20,14 @@ export function stateTable(of: { readonly layer: string; readonly name: string }
   return `weir_state.${of.layer}__${of.name}__v${version}`;
 }
 
+/**
+ * A physical table with the rows of all shards of a cluster, as a table expression. A SELECT around the shards' tables,
+ * so that a condition of whoever reads it goes down to each shard, past the aggregates of a finished view too.
+ */
+export function wholeTable(table: string, cluster: string | undefined): string {
+  return cluster === undefined ? table : `(SELECT * FROM cluster(${literal(cluster)}, ${table}))`;
+}
+
 /** The companions of every ods table: where each row came from. */
 const COMPANIONS = [
   ["_topic", "LowCardinality(String)", "", "topic of the log"],
@@ -58,10 +66,10 @@ COMMENT ${literal(source.doc)}`;
 }
 
 /** Creates or replaces the view that people read; to be run as the writer, with whose rights it reads its table. */
-export function createSourceView(source: Source, version: number): string {
+export function createSourceView(source: Source, version: number, cluster?: string): string {
   return `CREATE OR REPLACE VIEW ${source.layer}.${identifier(source.name)}
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS SELECT * FROM ${stateTable(source, version)}
+AS SELECT * FROM ${wholeTable(stateTable(source, version), cluster)}
 COMMENT ${literal(source.doc)}`;
 }
 

@@ -77,6 +77,12 @@ DEFINER = CURRENT_USER SQL SECURITY DEFINER
 AS SELECT * FROM weir_state.ods__flight__v2
 COMMENT 'It\\'s flights.'`);
   });
+
+  test("reads the tables of all shards of a cluster", () => {
+    expect(createSourceView(SOURCE, 2, "it's")).toContain(
+      "\nAS SELECT * FROM (SELECT * FROM cluster('it\\'s', weir_state.ods__flight__v2))\n",
+    );
+  });
 });
 
 describe("createWeirTables()", () => {

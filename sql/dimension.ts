@@ -98,6 +98,13 @@ ${from.sql}
 ))${onePerKey(dimension, undefined)}`;
 }
 
+/** Fills a version's table on another shard of a cluster with the rows of the first one. */
+export function copyStatement({ columns }: Dimension, table: string, cluster: string): string {
+  const names = columns.map(({ name }) => identifier(name)).join(", ");
+  return `INSERT INTO ${table} (${names})
+SELECT ${names} FROM cluster(${literal(cluster)}, ${table}) WHERE _shard_num = 1`;
+}
+
 /**
  * The clause that keeps one row of each key, empty if repeated keys are an error. `row` names the row's number in
  * its file; a query has none, so equals are settled by comparing all columns.

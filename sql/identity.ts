@@ -11,7 +11,6 @@
  *
  * @module
  */
-import { stateTable } from "./ddl.ts";
 import { identifier, literal } from "./definition/tokens.ts";
 import type { Source } from "./source.ts";
 
@@ -33,10 +32,10 @@ export function keptMs({ withinMs, logAgeMsMax }: { withinMs: number; logAgeMsMa
   return withinMs + (logAgeMsMax ?? LOG_AGE_MS_ELSE) + LOG_AGE_MS_MORE;
 }
 
-/** A source as it is from now on, in the table behind it. */
+/** A source as it is from now on, and its rows as a table expression. */
 export interface Recalled {
   readonly source: Source;
-  readonly version: number;
+  readonly from: string;
   /** Partitions of the topic as it is. */
   readonly partitions: number;
 }
@@ -48,10 +47,9 @@ export function mustRecall(before: Source | undefined, after: Source): boolean {
 }
 
 /** The statement that remembers the stored rows of the window; to be run while nothing of the source is announced. */
-export function recallIdentities({ source, version, partitions }: Recalled): string | undefined {
+export function recallIdentities({ source, from, partitions }: Recalled): string | undefined {
   if (source.dedupe === undefined) return undefined;
   const { by, withinMs } = source.dedupe;
-  const table = stateTable(source, version);
   const text = textOf(source, by);
   const keptSeconds = Math.ceil(keptMs({ withinMs, logAgeMsMax: source.retention.ageMsMax }) / 1_000);
   // No offset of the log: they lie below whatever comes.
@@ -59,8 +57,8 @@ export function recallIdentities({ source, version, partitions }: Recalled): str
 SELECT ${literal(`${source.layer}.${source.name}`)}, _epoch, goes,
        left(SHA256(concat('by\\n', ${literal(by)}, '\\n', toString(goes), '\\n', ${text})), ${IDENTITY_BYTES}),
        -1, toUnixTimestamp64Milli(_ingest_time), now() + INTERVAL ${keptSeconds} SECOND
-FROM ${table} AS stored
-INNER JOIN (SELECT _epoch, _partition, max(_ingest_time) AS latest FROM ${table} GROUP BY _epoch, _partition) AS newest
+FROM ${from} AS stored
+INNER JOIN (SELECT _epoch, _partition, max(_ingest_time) AS latest FROM ${from} GROUP BY _epoch, _partition) AS newest
 USING (_epoch, _partition)
 ARRAY JOIN arrayDistinct([_partition, toUInt32(kafkaMurmurHash(${text}) % ${partitions})]) AS goes
 WHERE _ingest_time > latest - INTERVAL ${Math.trunc(withinMs)} MILLISECOND`;

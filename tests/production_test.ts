@@ -37,6 +37,25 @@ const compose = Bun.YAML.parse(filled(readFileSync(join(FOLDER, "compose.yaml"),
 const services = Object.entries(compose.services);
 const ours = services.filter(([, { command }]) => command?.includes("web/main.ts"));
 
+/** Hosts of a cluster's shards as the servers are told them; each is a service that is given that file. */
+function shardsOf(cluster: string): readonly string[] {
+  const file = "clickhouse_cluster.xml";
+  const xml = readFileSync(join(FOLDER, file), "utf8");
+  const [, shards] = new RegExp(`<remote_servers>\\s*<${cluster}>(.*)</${cluster}>`, "s").exec(xml)!;
+  const replicas = [
+    ...shards!.matchAll(
+      /<shard>\s*<internal_replication>true<\/internal_replication>\s*<replica><host>(\w+)<\/host><port>9000<\/port><user>(\w+)<\/user><password from_env="(\w+)"\/><\/replica>\s*<\/shard>/g,
+    ),
+  ];
+  return replicas.map(([, host, user, variable]) => {
+    const { environment, volumes } = compose.services[host!]!;
+    expect(environment!.CLICKHOUSE_USER).toBe(user!);
+    expect(environment).toHaveProperty(variable!);
+    expect(volumes).toContain(`./${file}:/etc/clickhouse-server/config.d/weir.xml:ro`);
+    return host!;
+  });
+}
+
 describe("compose.yaml", () => {
   test.each(services)("%s has an image of a version, and what it names is there", (_, service) => {
     expect(service.image).toMatch(/^[a-z][a-z0-9./-]*:\d[\d.]*$/);
@@ -60,11 +79,14 @@ describe("compose.yaml", () => {
     expect(compose.services[broker!.split(":")[0]!]?.environment?.KAFKA_ADVERTISED_LISTENERS).toBe(
       `BROKER://${broker}`,
     );
-    const url = new URL(config.clickHouseUrl!);
-    const server = compose.services[url.hostname]!.environment!;
-    expect({ user: url.username, password: decodeURIComponent(url.password) }).toEqual({
-      ...{ user: server.CLICKHOUSE_USER as string, password: decodeURIComponent(String(server.CLICKHOUSE_PASSWORD)) },
-    });
+    const urls = config.clickHouseUrl!.split(",").map((url) => new URL(url));
+    expect(urls.map(({ hostname }) => hostname)).toEqual([...shardsOf(config.clickHouseCluster!)]);
+    for (const url of urls) {
+      const server = compose.services[url.hostname]!.environment!;
+      expect({ user: url.username, password: decodeURIComponent(url.password) }).toEqual({
+        ...{ user: server.CLICKHOUSE_USER as string, password: decodeURIComponent(String(server.CLICKHOUSE_PASSWORD)) },
+      });
+    }
     const known = readFileSync(new URL("../web/config.ts", import.meta.url), "utf8");
     for (const variable of Object.keys(env)) expect(known).toContain(`env.${variable})`);
   });

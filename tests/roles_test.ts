@@ -1,15 +1,15 @@
 /**
- * Several processes over one Kafka and one ClickHouse: gateways answer, workers land, and either may be replaced.
+ * Several processes over one Kafka and a ClickHouse of two shards: gateways answer, workers land, and either may be
+ * replaced.
  *
- *   producer ──▶ gateway ──▶ Kafka ──▶ workers, restarted one after the other ──▶ ClickHouse ──▶ audit
+ *   producer ──▶ gateway ──▶ Kafka ──▶ workers, restarted one after the other ──▶ shards ──▶ audit
  *
  * @module
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { join } from "node:path";
-import { kafkaFor, startBroker, type TestBroker } from "@weir/connectors/testing";
+import { CLUSTER, kafkaFor, openShards, startBroker, type TestBroker, type TestShards } from "@weir/connectors/testing";
 import { type DoorProcess, startProcess, temporaryFolder, until } from "./door_process.ts";
-import { type Engine, openEngine } from "./engine.ts";
 import { Producer, SOURCE, stored } from "./faults/producer.ts";
 
 const jars = kafkaFor("tests/roles_test.ts");
@@ -25,22 +25,23 @@ SELECT n % 10 AS digit, count() AS numbers, sum(n) AS total FROM ods.number GROU
 
 describe.skipIf(jars === undefined)("roles", () => {
   let broker: TestBroker;
-  let engine: Engine;
+  let shards: TestShards;
   const open = new Set<DoorProcess>();
   let starts = 0;
 
   beforeAll(async () => {
-    [broker, engine] = await Promise.all([startBroker(jars!), openEngine(join(folder.path, "engine"))]);
+    [broker, shards] = await Promise.all([startBroker(jars!), openShards(folder.path, 2)]);
   }, 60_000);
   afterAll(async () => {
     await Promise.all([...open].map((door) => door.stop()));
-    await engine?.stop();
+    await shards?.stop();
     await broker?.stop();
     folder.remove();
   }, 60_000);
 
   const start = async (role: "gateway" | "worker") => {
-    const env = { KAFKA_BROKERS: broker.address, CLICKHOUSE_URL: engine.url, WEIR_ROLE: role };
+    const warehouse = { CLICKHOUSE_URL: shards.urls.join(","), CLICKHOUSE_CLUSTER: CLUSTER };
+    const env = { KAFKA_BROKERS: broker.address, ...warehouse, WEIR_ROLE: role };
     const door = await startProcess({ dataDir: join(folder.path, `${role}_${starts++}`), env });
     open.add(door);
     return door;

@@ -40,8 +40,10 @@ export const configSchema = z.object({
   host: z.string().min(1).default("127.0.0.1"),
   /** 0 takes any free port. */
   port: z.coerce.number(PORT_FORM).int(PORT_FORM).min(0, PORT_FORM).max(65_535, PORT_FORM).default(8_080),
-  /** An external ClickHouse instead of the embedded one, with credentials. */
+  /** An external ClickHouse instead of the embedded one, with credentials; one address for each shard of a cluster. */
   clickHouseUrl: z.string().min(1).optional(),
+  /** The cluster whose shards those are, as the servers' own configuration names it. */
+  clickHouseCluster: z.string().min(1).max(200).optional(),
   /** What this process does: the door, the landing, or both. */
   role: z.enum(ROLES, `a role is ${ROLES.join(", ")}`).default("all"),
   /** Kafka instead of the embedded log: some of its brokers. */
@@ -80,7 +82,9 @@ export type Config = z.output<typeof configSchema>;
 
 /** What one setting asks of others; the first that is missing is named. */
 function missingBeside(config: Config): string | undefined {
-  const { role, kafkaBrokers, clickHouseUrl, kafkaMechanism, kafkaUser, kafkaPassword } = config;
+  const { role, kafkaBrokers, clickHouseUrl, clickHouseCluster, kafkaMechanism, kafkaUser, kafkaPassword } = config;
+  if (clickHouseCluster !== undefined && clickHouseUrl === undefined)
+    return "Cannot use CLICKHOUSE_CLUSTER: its servers are not said. Set CLICKHOUSE_URL to the address of each shard, separated by commas.";
   const isShared = kafkaBrokers !== undefined && clickHouseUrl !== undefined;
   if (role !== "all" && !isShared)
     return `Cannot start as ${role}: several processes need a log and a warehouse that they share. Set KAFKA_BROKERS and CLICKHOUSE_URL, or leave --role out.`;
@@ -104,6 +108,7 @@ const NAMES: Readonly<Record<keyof Config, string>> = {
   host: "WEIR_HOST (--host)",
   port: "WEIR_PORT (--port)",
   clickHouseUrl: "CLICKHOUSE_URL",
+  clickHouseCluster: "CLICKHOUSE_CLUSTER",
   role: "WEIR_ROLE (--role)",
   kafkaBrokers: "KAFKA_BROKERS",
   kafkaTls: "KAFKA_TLS",
@@ -119,10 +124,6 @@ const NAMES: Readonly<Record<keyof Config, string>> = {
 /** What is not repeated in a message; an address may hold a password. */
 const SECRET: ReadonlySet<keyof Config> = new Set(["clickHouseUrl", "kafkaPassword"] as const);
 
-/** A cluster is more than one address: what it would need is not there, so it is not ignored either. */
-const CLUSTER =
-  "Cannot use CLICKHOUSE_CLUSTER: Weir writes to one ClickHouse server, replicas and shards are not supported. Leave it out, and set CLICKHOUSE_URL.";
-
 /** Reads the configuration; throws ConfigInvalid naming the variable and the flag. */
 export function readConfig(flags: Flags, env: Readonly<Record<string, string | undefined>> = process.env): Config {
   const set = (flag: string | undefined, variable: string | undefined) =>
@@ -134,6 +135,7 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
     host: set(flags.host, env.WEIR_HOST),
     port: set(flags.port, env.WEIR_PORT),
     clickHouseUrl: set(flags.clickHouseUrl, env.CLICKHOUSE_URL),
+    clickHouseCluster: set(flags.clickHouseCluster, env.CLICKHOUSE_CLUSTER),
     role: set(flags.role, env.WEIR_ROLE),
     kafkaBrokers: set(flags.kafkaBrokers, env.KAFKA_BROKERS),
     kafkaTls: set(flags.kafkaTls, env.KAFKA_TLS),
@@ -145,7 +147,6 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
     fsyncDelayMs: set(flags.fsyncDelayMs, env.WEIR_FSYNC_DELAY_MS),
     backfillRows: set(flags.backfillRows, env.WEIR_BACKFILL_ROWS),
   };
-  if (set(undefined, env.CLICKHOUSE_CLUSTER) !== undefined) throw new ConfigInvalid(CLUSTER);
   const result = configSchema.safeParse(said);
   if (result.success) {
     const missing = missingBeside(result.data);

@@ -25,7 +25,7 @@ describe("readConfig()", () => {
     ["an unknown role", { WEIR_ROLE: "both" }, "Cannot use WEIR_ROLE (--role) 'both': a role is all, gateway, worker."],
     ["a role over the embedded log", { WEIR_ROLE: "worker" }, "Cannot start as worker: several processes need"],
     ["a role over the embedded ClickHouse", { ...KAFKA, WEIR_ROLE: "gateway" }, "Set KAFKA_BROKERS and CLICKHOUSE_URL"],
-    ["a cluster", { CLICKHOUSE_CLUSTER: "main" }, "Weir writes to one ClickHouse server"],
+    ["a cluster", { CLICKHOUSE_CLUSTER: "main" }, "Set CLICKHOUSE_URL to the address of each shard"],
     ["half a login", { ...KAFKA, KAFKA_USERNAME: "u" }, "Cannot log in to Kafka: set KAFKA_SASL_MECHANISM"],
     ["half a broker", { ...KAFKA, KAFKA_REPLICATION: "1.5" }, "a number of brokers is a whole number from 1 to 15"],
     ["an unknown mechanism", { ...KAFKA, KAFKA_SASL_MECHANISM: "gssapi" }, "a mechanism is plain, scram-sha-256"],

@@ -28,10 +28,11 @@ const engineOn: EngineOn = (at) =>
 
 /** Everything behind the door, as configured. */
 export function partsOf(config: Config): Layer.Layer<Parts, unknown> {
-  const { dataDir, backupsDir = join(dataDir, "backups"), clickHouseUrl, backfillRows } = config;
-  const warehouse = clickHouseUrl === undefined ? engineOn({ dataDir, backupsDir }) : externalClickHouse(clickHouseUrl);
+  const { dataDir, backupsDir = join(dataDir, "backups"), backfillRows } = config;
+  const { clickHouseUrl: url, clickHouseCluster: cluster } = config;
+  const warehouse = url === undefined ? engineOn({ dataDir, backupsDir }) : externalClickHouse({ url, cluster });
   const outside = Layer.mergeAll(warehouse, logOf(config));
-  const backups = clickHouseUrl === undefined ? { dir: backupsDir } : {};
+  const backups = url === undefined ? { dir: backupsDir } : {};
   return platformLayer({ chunkRows: backfillRows, lands: config.role !== "gateway", backups }).pipe(
     Layer.provideMerge(outside),
     Layer.provide(stderrLogger),

@@ -29,22 +29,22 @@ export async function statusOf(door: Door) {
   const nowMs = Date.now();
   const [reasons, tables, landed, quarantined, disk, gaps] = await Promise.all([
     reasonsNotReady(door),
-    rowsOf<TableRow>(door, TABLES),
+    rowsOf<TableRow>(door, TABLES, { everywhere: true }),
     rowsOf<LandedRow>(door, LANDED),
     rowsOf<QuarantineRow>(door, QUARANTINED),
-    rowsOf<DiskRow>(door, DISK),
+    rowsOf<DiskRow>(door, DISK, { everywhere: true }),
     rowsOf<GapsRow>(door, GAPS),
   ]);
   const sources = await Promise.all(
     door.sources.all().map(async (running) => {
       const { source } = running.applied;
-      const table = tables?.find(({ name }) => name === running.target.table);
+      const parts = tables?.filter(({ name }) => name === running.target.table);
       const mine = landed?.find(({ statement }) => statement === running.target.statement);
       const bad = quarantined?.find((row) => row.source === source.name);
       return {
         source: source.name,
         topic: source.topic,
-        rows: tables === undefined ? null : (table?.rows ?? 0),
+        rows: parts?.reduce((sum, { rows }) => sum + rows, 0) ?? null,
         events_per_second: landed === undefined ? null : (mine?.events ?? 0) / RATE_SECONDS,
         ...(await positionOf(door, running, nowMs)),
         duplicates_last_hour: landed === undefined ? null : (mine?.duplicates ?? 0),
@@ -66,10 +66,11 @@ export async function statusOf(door: Door) {
     sources,
     models: modelsOf(door),
     actors: actorsOf(door),
+    shards: door.warehouse.cluster?.shards.length ?? 1,
     disk: {
       log_bytes: Exit.isSuccess(logBytes) ? (logBytes.value ?? null) : null,
       warehouse_bytes: tables?.reduce((sum, { bytes }) => sum + bytes, 0) ?? null,
-      warehouse_free_bytes: disk?.[0]?.free ?? null,
+      warehouse_free_bytes: disk === undefined ? null : Math.min(...disk.map(({ free }) => free)),
     },
   };
 }
@@ -107,10 +108,19 @@ const QUARANTINED = `SELECT source, countIf(offset >= 0) AS quarantined, countIf
 FROM weir.quarantine WHERE quarantined_at > now64(3) - INTERVAL 1 HOUR GROUP BY source`;
 const DISK = "SELECT min(free_space) AS free FROM system.disks";
 
-/** A small answer of the warehouse; undefined if it does not come. */
-async function rowsOf<Row>({ warehouse, run }: Door, sql: string): Promise<readonly Row[] | undefined> {
+/** A small answer of the warehouse; undefined if it does not come. `everywhere` has the rows of each shard. */
+async function rowsOf<Row>(
+  { warehouse, run }: Door,
+  sql: string,
+  { everywhere = false } = {},
+): Promise<readonly Row[] | undefined> {
   const settings = { readonly: 1, output_format_json_quote_64bit_integers: 0, max_execution_time: PART_MS_MAX / 1_000 };
-  const query: Effect.Effect<readonly Row[], WarehouseFailed> = warehouse.rows<Row>("admin", sql, settings);
+  const servers = (everywhere ? warehouse.cluster?.shards : undefined) ?? [warehouse];
+  const asked = servers.map(({ rows }) => rows<Row>("admin", sql, settings));
+  const query: Effect.Effect<readonly Row[], WarehouseFailed> = Effect.map(
+    Effect.all(asked, { concurrency: "unbounded" }),
+    (answers) => answers.flat(),
+  );
   const exit = await run(Effect.timeout(query, PART_MS_MAX));
   return Exit.isSuccess(exit) ? exit.value : undefined;
 }

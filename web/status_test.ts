@@ -33,12 +33,14 @@ describe("GET /v1/admin/status", () => {
 
   test("says how far each source is, from the log and the markers", async () => {
     const script = scriptWithFlight();
-    script.rows = [{ source: "flight", statement: "ods.flight", events: 120, quarantined: 3, refused: 4, free: 9 }];
+    script.rows = [
+      { source: "flight", statement: "ods.flight", events: 120, quarantined: 3, refused: 4, free: 9, rows: 12 },
+    ];
     const status = await statusOf(await fakeDoor(script).ask("/v1/admin/status"));
     expect(status.ready).toBe(true);
     expect(status.sources).toMatchObject([
       {
-        ...{ source: "flight", topic: "flight", rows: 0, events_per_second: 2, lag_records: 5 },
+        ...{ source: "flight", topic: "flight", rows: 12, events_per_second: 2, lag_records: 5 },
         ...{ quarantined_last_hour: 3, refused_last_hour: 4, open_intents: null },
       },
     ]);

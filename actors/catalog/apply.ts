@@ -261,7 +261,7 @@ const describeModel = Effect.fnUntraced(function* (site: Site, { change }: Plann
   const warehouse = yield* Warehouse;
   const model = change.definition;
   if (model.kind !== "model") return;
-  yield* warehouse.command("writer", createModelView(model, entry.version));
+  yield* warehouse.command("writer", createModelView(model, entry.version, warehouse.cluster?.name));
   yield* site.writing.withPermits(1)(
     Effect.gen(function* () {
       const { state, note } = site.kept.get(qualifiedName(model))?.entry ?? entry;

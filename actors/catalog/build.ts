@@ -145,8 +145,9 @@ const buildHeld = Effect.fnUntraced(function* (site: Site, plot: Plot): Builder<
     yield* commitPositions(of, positions);
     site.owners.visible.forget(of.statement);
   }
-  const { command } = yield* Warehouse;
-  for (const { model, entry } of followed) yield* whileAway(command("writer", createModelView(model, entry.version)));
+  const { command, cluster } = yield* Warehouse;
+  for (const { model, entry } of followed)
+    yield* whileAway(command("writer", createModelView(model, entry.version, cluster?.name)));
   for (const change of sources) yield* startSource(site.owners, change);
 });
 

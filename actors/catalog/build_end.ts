@@ -25,6 +25,7 @@ import {
 import { Effect } from "effect";
 import { AWAY_RETRY, whileAway } from "../away_retry.ts";
 import { atRest } from "../owners.ts";
+import { onEachShard, onFirstShard } from "../shards.ts";
 import { dropSnapshot, runBackfill, snapshotOf } from "./backfill.ts";
 import type { Plot } from "./build.ts";
 import { type Entry, enter, type KeptEntry, nameOf, newestEntries } from "./entries.ts";
@@ -58,7 +59,7 @@ export const finish = Effect.fnUntraced(function* (site: Site, models: readonly 
     for (const built of followed) yield* show(built);
     // These read finished views, those above among them.
     for (const built of models.filter((one) => !isFollowed(one))) {
-      yield* orFailed(refresh(built), built);
+      yield* orFailed(onFirstShard(refresh(built)), built);
       yield* show(built);
     }
     yield* activate(site, models);
@@ -89,8 +90,8 @@ const isFinal = ({ outcome, message }: WarehouseFailed) =>
   outcome === "refused" || message.startsWith("Refresh failed");
 
 const show = Effect.fnUntraced(function* (built: Built): Builder<void> {
-  const { command } = yield* Warehouse;
-  yield* orFailed(command("writer", createModelView(built.model, built.entry.version)), built);
+  const { command, cluster } = yield* Warehouse;
+  yield* orFailed(command("writer", createModelView(built.model, built.entry.version, cluster?.name)), built);
 });
 
 /** Runs the backfills of models that views follow; goes on where they were cut off. */
@@ -99,18 +100,21 @@ export const backfillAll = Effect.fnUntraced(function* (site: Site, models: read
     const { model, entry } = built;
     const table = tableOf(built);
     const snapshot = snapshotOf(table);
-    if (!(yield* isThere(snapshot))) continue;
     const { layer, name, version } = entry;
     const columns = model.stateColumns.map((column) => column.name);
     const backfill = { layer, name, version, table, snapshot, columns, select: model.fillSelect };
-    yield* orFailed(runBackfill(backfill, site.progress), built).pipe(
+    const filled = Effect.gen(function* () {
+      if (yield* isThere(snapshot)) yield* runBackfill(backfill, site.progress);
+    });
+    // Each shard's rows by themselves; where its snapshot is gone, all of them were filled.
+    yield* orFailed(onEachShard(filled), built).pipe(
       Effect.ensuring(Effect.sync(() => site.progress.delete(nameOf(entry)))),
     );
     yield* dropSnapshot(snapshot);
   }
 });
 
-/** Makes the schedule of a refreshed model and waits for its first result. */
+/** Makes the schedule of a refreshed model and waits for its first result; one server computes it for all. */
 const refresh = Effect.fnUntraced(function* ({ model, entry }: Built): Builder<void> {
   const { command } = yield* Warehouse;
   const view = fillView(model, entry.version);
@@ -144,14 +148,14 @@ const activate = (site: Site, models: readonly Built[]) =>
 /** Takes a build back: what was in force before is in force again, then the new tables go. */
 const giveUp = Effect.fnUntraced(function* (site: Site, models: readonly Built[], failed: BuildFailed): Builder<void> {
   const before = yield* restored(site, models, failed).pipe(site.writing.withPermits(1));
-  const { command } = yield* Warehouse;
+  const { command, cluster } = yield* Warehouse;
   for (const { definition, entry } of before) {
     const isBack = entry.state !== "removed";
     if (definition.kind === "function")
       yield* whileAway(command("writer", isBack ? createFunction(definition) : dropFunction(definition)));
     if (definition.kind !== "model") continue;
     const view = `DROP VIEW IF EXISTS ${definition.layer}.${identifier(definition.name)} SYNC`;
-    yield* whileAway(command("writer", isBack ? createModelView(definition, entry.version) : view));
+    yield* whileAway(command("writer", isBack ? createModelView(definition, entry.version, cluster?.name) : view));
   }
   yield* Effect.catch(atRest(site.owners, sourcesOf(site, models), dropAll(models)), ({ message }) =>
     Effect.logWarning(`What a build made that was given up is dropped at the next start: ${message}`),

@@ -308,7 +308,8 @@ const start = Effect.fnUntraced(function* (state: State): Effect.fn.Return<void,
   );
   for (const { definition, entry, version } of allOf(kept, "model")) {
     // A stop between the views and the catalog row leaves them apart; the catalog is right.
-    if (entry.state === "active") yield* warehouse.command("writer", createModelView(definition, version));
+    if (entry.state === "active")
+      yield* warehouse.command("writer", createModelView(definition, version, warehouse.cluster?.name));
     if (entry.state === "suspended" || fed.has(`${entry.layer}__${entry.name}__v${version}`)) continue;
     if (entry.state === "building" && definition.strategy === "refresh") continue;
     yield* suspendModel(state, { name: nameOf(entry), version, note: "the view that fills it is gone" });

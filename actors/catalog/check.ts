@@ -19,6 +19,7 @@ import { Data, Effect } from "effect";
 import { stillHeld } from "../hold.ts";
 import { atRest, type OwnerNeeds, type Owners } from "../owners.ts";
 import { NUMBERS } from "../read_settings.ts";
+import { onEachShard } from "../shards.ts";
 import { CHUNK_ROWS, dropSnapshot, takeSnapshot } from "./backfill.ts";
 import { held, type Kept, sourcesBehind } from "./in_force.ts";
 
@@ -91,7 +92,7 @@ export const check = Effect.fnUntraced(function* (
     // Snapshots of one moment, if nobody landed anything meanwhile.
     Effect.andThen(
       atRest(site.owners, sources, Effect.andThen(taken, stillHeld)),
-      compare(site.kept, { model, version, snapshots }),
+      Effect.map(onEachShard(compare(site.kept, { model, version, snapshots })), together),
     ),
     Effect.ignore(Effect.forEach(snapshots.values(), dropSnapshot, { discard: true })),
   );
@@ -100,6 +101,18 @@ export const check = Effect.fnUntraced(function* (
 function tableOfSource(kept: ReadonlyMap<string, Kept>, name: string): readonly string[] {
   const found = held(kept, `ods.${name}`, "source");
   return found === undefined ? [] : [stateTable(found.definition, found.version)];
+}
+
+/** One report of what was found on each shard: views follow the rows of their own. */
+function together(reports: readonly CheckReport[]): CheckReport {
+  const sum = (of: (report: CheckReport) => number) => reports.reduce((all, report) => all + of(report), 0);
+  return {
+    ...reports[0],
+    rows: sum(({ rows }) => rows),
+    differing: sum(({ differing }) => differing),
+    differences: reports.flatMap(({ differences }) => differences).slice(0, DIFFERENCES_SHOWN_MAX),
+    tookMs: sum(({ tookMs }) => tookMs),
+  };
 }
 
 /** The author's SELECT over the sources' snapshots: what it reads is recomputed too. */

@@ -8,6 +8,7 @@
  */
 import { Warehouse, type WarehouseFailed } from "@weir/connectors";
 import {
+  copyStatement,
   createDimensionTable,
   DefinitionError,
   type Dimension,
@@ -20,6 +21,7 @@ import {
   repeatedKeysQuery,
 } from "@weir/sql";
 import { Effect } from "effect";
+import { onEachShard } from "../shards.ts";
 
 /** Bytes handed to the connection at a time. */
 const PIECE_BYTES = 1 << 20;
@@ -36,7 +38,7 @@ export interface DimensionChange {
 
 type Changing = Effect.fn.Return<void, WarehouseFailed | DefinitionError, Warehouse>;
 
-/** Loads the rows of a dimension into its next table and checks them; nobody reads them yet. */
+/** Loads the rows of a dimension into its next table and checks them; nobody reads them yet. Every shard gets all of them. */
 export const loadDimension = Effect.fnUntraced(function* (change: DimensionChange): Changing {
   const warehouse = yield* Warehouse;
   const { dimension, version, file } = change;
@@ -65,15 +67,20 @@ const load = Effect.fnUntraced(function* (
   const warehouse = yield* Warehouse;
   const plain = { async_insert: 0, insert_deduplicate: 0, max_partitions_per_insert_block: 0 };
   if (dimension.from.kind === "query") {
-    yield* warehouse.command("writer", fillStatement(dimension, table), { ...plain, max_execution_time: 0 });
+    // Asked once: another shard's answer a moment later could be another one.
+    const [first = warehouse, ...others] = warehouse.cluster?.shards ?? [];
+    const settings = { ...plain, max_execution_time: 0 };
+    yield* first.command("writer", fillStatement(dimension, table), settings);
+    const copy = copyStatement(dimension, table, warehouse.cluster?.name ?? "");
+    for (const { command } of others) yield* command("writer", copy, settings);
     return;
   }
   for (const { statement, settings } of loadStatements(dimension, table))
-    yield* warehouse.insert({
-      statement,
-      body: pieces(data ?? new Uint8Array(0)),
-      settings: { ...plain, ...settings },
-    });
+    yield* onEachShard(
+      Effect.flatMap(Warehouse, ({ insert }) =>
+        insert({ statement, body: pieces(data ?? new Uint8Array(0)), settings: { ...plain, ...settings } }),
+      ),
+    );
 });
 
 function* pieces(bytes: Uint8Array): Generator<Uint8Array> {

@@ -9,6 +9,7 @@
 import { Warehouse, type WarehouseFailed } from "@weir/connectors";
 import { type Dimension, dimensionSource, dimensionTable, literal, publishDimension } from "@weir/sql";
 import { Effect } from "effect";
+import { onEachShard } from "../shards.ts";
 import { loadDimension } from "./dimension_change.ts";
 import type { Kept } from "./in_force.ts";
 
@@ -16,7 +17,11 @@ import type { Kept } from "./in_force.ts";
 const ASIDE = 1_000_000;
 
 /** Publishes again what a stop between view and catalog row left pointing elsewhere, and drops other versions. */
-export const republishDimensions = Effect.fnUntraced(function* (
+export const republishDimensions = (
+  dimensions: readonly Kept<Dimension>[],
+): Effect.Effect<void, WarehouseFailed, Warehouse> => Effect.asVoid(onEachShard(republishHere(dimensions)));
+
+const republishHere = Effect.fnUntraced(function* (
   dimensions: readonly Kept<Dimension>[],
 ): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
   const warehouse = yield* Warehouse;

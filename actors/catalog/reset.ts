@@ -30,6 +30,7 @@ import { type LocatedOf, locateAll, type PartitionAt, recordAt } from "../locati
 import type { LedgerPosition } from "../position.ts";
 import { NUMBERS } from "../read_settings.ts";
 import { seek } from "../seek.ts";
+import { wholeOf } from "../shards.ts";
 import { POSITION_TYPE, positionRow } from "../warehouse_ledger.ts";
 
 /** Where a source begins anew: the first record of that time or later (milliseconds since 1970), or an offset of each partition. */
@@ -149,11 +150,12 @@ export const resetLoss = Effect.fnUntraced(function* (
   partitions: readonly ResetPartition[],
 ): Effect.fn.Return<ResetLoss, WarehouseFailed, Warehouse> {
   const warehouse = yield* Warehouse;
+  const all = yield* wholeOf(table);
   const epoch = (partitions[0]?.epoch ?? 1) - 1;
   const again = partitions.map(({ partition, next }) => `(_partition = ${partition} AND _offset >= ${next})`);
   const [{ rows, rows_again }] = yield* warehouse.rows<{ rows: number; rows_again: number }>(
     "admin",
-    `SELECT count() AS rows, countIf(_epoch = ${epoch} AND (${again.join(" OR ")})) AS rows_again FROM ${table}`,
+    `SELECT count() AS rows, countIf(_epoch = ${epoch} AND (${again.join(" OR ")})) AS rows_again FROM ${all}`,
     { ...NUMBERS, max_execution_time: COUNT_SECONDS_MAX },
   );
   return { rows, rowsGone: rows - rows_again };

@@ -34,6 +34,7 @@ import {
 import { Effect } from "effect";
 import { AWAY_RETRY } from "../away_retry.ts";
 import { bringUp, ensureTopic, type Owners } from "../owners.ts";
+import { onFirstShard, wholeOf } from "../shards.ts";
 import { type Entry, enter } from "./entries.ts";
 
 /** A source's next version. */
@@ -65,9 +66,10 @@ const recall = Effect.fnUntraced(function* (
   { source, entry }: SourceChange,
   { before, partitions }: { readonly before: Source | undefined; readonly partitions: number },
 ): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
-  const { command } = yield* Warehouse;
-  const statement = recallIdentities({ source, version: entry.version, partitions });
-  if (statement !== undefined && mustRecall(before, source)) yield* command("admin", statement, COPY_SETTINGS);
+  const from = yield* wholeOf(stateTable(source, entry.version));
+  const statement = recallIdentities({ source, from, partitions });
+  if (statement === undefined || !mustRecall(before, source)) return;
+  yield* onFirstShard(Effect.flatMap(Warehouse, ({ command }) => command("admin", statement, COPY_SETTINGS)));
 });
 
 /** One long insert of rows that are there already. */
@@ -135,7 +137,7 @@ const blamed = Effect.fnUntraced(function* (
   before: Before,
 ): Effect.fn.Return<void, DefinitionError, Warehouse> {
   const warehouse = yield* Warehouse;
-  const table = stateTable(before.source, before.version);
+  const table = yield* wholeOf(stateTable(before.source, before.version));
   for (const { name, condition } of misfits(before.source, source)) {
     const sql = `SELECT countIf(${condition}) AS count FROM ${table}`;
     // Casts that the engine does not offer with null for a failure cannot be counted: its own words must do.

@@ -11,6 +11,7 @@
  */
 import { Warehouse, type WarehouseFailed } from "@weir/connectors";
 import { Effect } from "effect";
+import { onEachShard } from "../shards.ts";
 
 /** A physical name of a source or model: layer and name, version, and what it is if not the table itself. */
 const PHYSICAL = /^((?:ods|dwf|dws|dwa)__[a-z0-9_]+?)__v(\d+)(__fill|__snapshot)?$/;
@@ -44,13 +45,20 @@ export const physicalTables = Effect.fnUntraced(function* (): Effect.fn.Return<
 export const dropStrays = Effect.fnUntraced(function* (
   isStray: (physical: Physical) => boolean,
 ): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
-  const { command } = yield* Warehouse;
-  for (const { table } of (yield* physicalTables()).filter(isStray))
-    yield* command("admin", `DROP TABLE IF EXISTS weir_state.${table} SYNC`);
+  yield* onEachShard(
+    Effect.gen(function* () {
+      const { command } = yield* Warehouse;
+      for (const { table } of (yield* physicalTables()).filter(isStray))
+        yield* command("admin", `DROP TABLE IF EXISTS weir_state.${table} SYNC`);
+    }),
+  );
 });
 
 /** Drops what checks and plans left behind when their process was killed; when none runs. */
-export const dropLeftovers = Effect.fnUntraced(function* (): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
+export const dropLeftovers = (): Effect.Effect<void, WarehouseFailed, Warehouse> =>
+  Effect.asVoid(onEachShard(dropLeftoversHere));
+
+const dropLeftoversHere = Effect.gen(function* (): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
   const { command, rows } = yield* Warehouse;
   const dictionaries = yield* rows<{ name: string }>(
     "admin",

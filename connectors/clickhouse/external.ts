@@ -1,7 +1,7 @@
 /**
- * A ClickHouse of the operator's own, judged before it is used.
+ * A ClickHouse of the operator's own, one server or a cluster, judged before it is used.
  *
- *   CLICKHOUSE_URL ──answers?──▶ version, settings ──fit?──▶ Warehouse
+ *   CLICKHOUSE_URL ──answers?──▶ version, settings ──fit?──▶ its place ──as ever?──▶ Warehouse
  *                                                 └──unfit──▶ ClickHouseUnfit, by name
  *
  * What is refused here would lose rows in silence later (settings that the exactly-once protocol stands on), or lets
@@ -9,13 +9,12 @@
  *
  * @module
  */
-import { Data, Effect, Layer } from "effect";
+import { Context, Effect, Layer } from "effect";
 import { Warehouse, type WarehouseFailed } from "../warehouse.ts";
 import { clickHouseWarehouse } from "./client.ts";
+import { clusteredWarehouse, keepLayout } from "./cluster.ts";
 import { type ClickHouseUrlInvalid, externalConnection } from "./connection.ts";
-
-/** The server cannot be used; the message says why and what to do. */
-export class ClickHouseUnfit extends Data.TaggedError("ClickHouseUnfit")<{ readonly message: string }> {}
+import { ClickHouseUnfit } from "./unfit.ts";
 
 /** What a server says of itself. */
 export interface ServerFacts {
@@ -40,21 +39,45 @@ const NEEDED = [
 /** How long a server that is being started is waited for. */
 const READY_MS_MAX = 60_000;
 
-/** The warehouse at an address with credentials, once it answers and is fit. */
-export const externalClickHouse = (
-  url: string,
-): Layer.Layer<Warehouse, ClickHouseUrlInvalid | ClickHouseUnfit | WarehouseFailed> => {
-  const connected = Effect.map(
-    Effect.try({ try: () => externalConnection(url), catch: (error) => error as ClickHouseUrlInvalid }),
-    clickHouseWarehouse,
-  );
-  return Layer.tap(Layer.unwrap(connected), (context) => Effect.provideContext(judge, context));
-};
+/** Addresses, each with its credentials, and the name of the cluster whose shards they are; one server needs no name. */
+export interface ExternalOptions {
+  /** `http://user:password@host:8123`; several separated by commas. */
+  readonly url: string;
+  readonly cluster?: string | undefined;
+}
 
-const judge = Effect.gen(function* () {
-  const { ready, rows } = yield* Warehouse;
+/** The warehouse at one address, or at those of a cluster's shards, once all of it answers and is fit. */
+export const externalClickHouse = ({
+  url,
+  cluster,
+}: ExternalOptions): Layer.Layer<Warehouse, ClickHouseUrlInvalid | ClickHouseUnfit | WarehouseFailed> =>
+  Layer.effect(
+    Warehouse,
+    Effect.gen(function* () {
+      const servers: Warehouse["Service"][] = [];
+      for (const [index, address] of addressesOf(url).entries()) {
+        const connection = yield* Effect.try({
+          try: () => externalConnection(address),
+          catch: (error) => error as ClickHouseUrlInvalid,
+        });
+        const server = Context.get(yield* Layer.build(clickHouseWarehouse(connection)), Warehouse);
+        yield* judge(server, index);
+        servers.push(server);
+      }
+      if (cluster !== undefined) return yield* clusteredWarehouse(cluster, servers);
+      const [server, ...more] = servers;
+      if (more.length === 0) return yield* Effect.as(keepLayout([server!]), server!);
+      const message = `Cannot use CLICKHOUSE_URL: it has ${servers.length} addresses. Set CLICKHOUSE_CLUSTER to the name of the cluster whose shards they are, or give one.`;
+      return yield* new ClickHouseUnfit({ message });
+    }),
+  );
+
+/** The addresses of a list; a password may hold a comma. */
+const addressesOf = (url: string) => url.split(/,(?=https?:\/\/)/);
+
+const judge = Effect.fnUntraced(function* ({ ready, rows }: Warehouse["Service"], index: number) {
   if (!(yield* ready(READY_MS_MAX))) {
-    const message = `Cannot start: CLICKHOUSE_URL does not answer within ${READY_MS_MAX / 1_000} s. Check the address, and that the server runs.`;
+    const message = `Cannot start: address ${index + 1} of CLICKHOUSE_URL does not answer within ${READY_MS_MAX / 1_000} s. Check the address, and that the server runs.`;
     return yield* new ClickHouseUnfit({ message });
   }
   const [{ version } = { version: "" }] = yield* rows<{ version: string }>("admin", "SELECT version() AS version");

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { stateTable } from "../ddl.ts";
+import { stateTable, wholeTable } from "../ddl.ts";
 import { identifier, literal } from "../definition/tokens.ts";
 import { DEDUPLICATION_WINDOW_PARTS } from "../source.ts";
 import type { Model } from "./model.ts";
@@ -63,7 +63,7 @@ AS ${model.fillSelect("")}`;
 }
 
 /** Creates or replaces the finished view that people read; to be run as the writer. */
-export function createModelView(model: Model, version: number): string {
+export function createModelView(model: Model, version: number, cluster?: string): string {
   const columns = model.columns.map(
     ({ name, type, comment }) => `  ${identifier(name)} ${type}${comment && ` COMMENT ${literal(comment)}`}`,
   );
@@ -72,7 +72,7 @@ export function createModelView(model: Model, version: number): string {
 ${columns.join(",\n")}
 )
 DEFINER = CURRENT_USER SQL SECURITY DEFINER
-AS ${model.readSelect(stateOf(model, version))}
+AS ${model.readSelect(wholeTable(stateOf(model, version), cluster))}
 COMMENT ${literal(model.doc)}`;
 }
 

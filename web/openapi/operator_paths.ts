@@ -89,6 +89,7 @@ const STATUS: Operation = {
         evolving: listOf(objectOf({ address: TEXT, note: TEXT_OR_NULL })),
         restarted: listOf(objectOf({ address: TEXT, state: TEXT, restarts: WHOLE })),
       }),
+      shards: { type: "integer", description: "ClickHouse servers that rows are spread over." },
       disk: objectOf({
         ...{ log_bytes: WHOLE_OR_NULL, warehouse_bytes: WHOLE_OR_NULL, warehouse_free_bytes: WHOLE_OR_NULL },
       }),
