@@ -64,6 +64,7 @@ beforeAll(async () => {
     sale: definition("sale"),
     hostile: definition("hostile"),
     visit: definition("visit"),
+    ledger: definition("ledger").replace("drift:", "format: debezium\ndrift:"),
     bounded: definition("bounded", NEAR_THE_BOUND),
     ...Object.fromEntries(CUTS.map(([, name]) => [name, definition(name)])),
     "dim/place.sql":
@@ -157,6 +158,10 @@ describe("drift: evolve", () => {
     expect(after.author).toBe("evolve");
     // One change, unless the machine was so slow that the partitions came far apart.
     expect(after.version).toBeLessThanOrEqual(3);
+    const tables = () =>
+      world.sql("SELECT name FROM system.tables WHERE database = 'weir_state' AND name LIKE 'ods\\_\\_sale\\_\\_v%'");
+    const isAlone = (seen: readonly object[]) => seen.length === 1;
+    await until("the tables before it to be dropped", tables, { holds: isAlone, withinMs: 10_000 });
     const added = [...after.text.matchAll(/^ {2}`(\w+)` (\S+) COMMENT 'added by evolve on [\d-]{10}'/gm)];
     expect(after.text.startsWith(before.text.slice(0, before.text.indexOf(" -- small")))).toBe(true);
     expect(after.text).toContain("n Nullable(UInt8), -- small\n");
@@ -170,6 +175,21 @@ describe("drift: evolve", () => {
       { id: "d", n: null, coupon: null, paid: null, price: 1 },
       { id: "e", n: null, coupon: null, paid: null, price: 1.5 },
       { id: "f", n: null, coupon: null, paid: null, price: null },
+    ]);
+  });
+
+  test("adds what a changed row has more, and keeps what happened to it", async () => {
+    const row = { id: "a", n: 1 };
+    await produce("ledger", [
+      { before: null, after: row, op: "c" },
+      { before: row, after: { ...row, status: "paid" }, op: "u" },
+      { before: { ...row, status: "paid" }, after: null, op: "d" },
+    ]);
+    expect(await settled("ledger")).toEqual({ stored: 3, quarantined: 0 });
+    expect(await world.sql("SELECT _op AS op, status FROM ods.ledger ORDER BY _offset")).toEqual([
+      { op: "c", status: null },
+      { op: "u", status: "paid" },
+      { op: "d", status: "paid" },
     ]);
   });
 

@@ -3,6 +3,7 @@
  *
  *   start: weir.definition ──▶ holdings ──▶ strays dropped ──▶ owners started ──▶ cut-off builds go on
  *   apply: catalog held ──▶ files ──plan──▶ functions · dimensions · sources · models (a build) · APIs
+ *   records await columns ──▶ a source's text with them (evolving.ts) ──▶ apply, as any other
  *   changed by another process ──seen within a second──▶ holdings read again ──▶ owners of changed sources replaced
  *
  * One change at a time, over all processes that share the log. Whatever an apply
