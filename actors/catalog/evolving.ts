@@ -52,23 +52,24 @@ const evolveDue = Effect.fnUntraced(function* <E>({ kept, awaited, change }: Evo
     const found = held(kept, `ods.${name}`, "source");
     if (found === undefined || one.columns.length === 0 || one.dueMs > startedMs) continue;
     if (isResting(found.entry, startedMs)) continue;
+    // Records go on to ask while this waits for others.
+    const newest = () => awaited.get(name) ?? one;
     const lateMs = yield* lateMsOf(found.definition);
     if (lateMs > startedMs) {
-      awaited.set(name, { ...one, dueMs: lateMs });
+      awaited.set(name, { ...newest(), dueMs: lateMs });
       continue;
     }
     let taken: readonly NewColumn[] = [];
     const take = () => {
-      const now = awaited.get(name) ?? one;
-      awaited.set(name, { ...now, columns: [] });
-      taken = now.columns;
+      taken = newest().columns;
+      awaited.set(name, { ...newest(), columns: [] });
       return taken;
     };
     const exit = yield* Effect.exit(change({ name, take, refused: refusalOf(one) }));
     yield* told(name, exit);
     const nowMs = yield* Clock.currentTimeMillis;
     const end = { taken, ended: endOf(exit), tookMs: nowMs - startedMs, nowMs };
-    awaited.set(name, rested(awaited.get(name) ?? one, end));
+    awaited.set(name, rested(newest(), end));
   }
 });
 

@@ -87,6 +87,15 @@ describe("evolveSources()", () => {
   test("makes none while a lost owner may still insert", async () => {
     expect(await changes([[T, "a"]], { lateUntilMs: 30_000 })).toEqual(["30 a"]);
     expect(await changes([[T, "a"]], { lateUntilMs: 9_000 })).toEqual(["10.2 a"]);
+    const meanwhile = () =>
+      changes(
+        [
+          [T, "a"],
+          [T + 5_000, "b"],
+        ],
+        { lateUntilMs: 30_000 },
+      );
+    expect(await meanwhile()).toEqual(["30 a,b"]);
   });
 
   test("tries again what could not be tried, for as long as it takes", async () => {
