@@ -5,7 +5,7 @@
  * @module
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { RecordWriter } from "@weir/connectors";
+import { RecordWriter, WarehouseFailed } from "@weir/connectors";
 import { Effect } from "effect";
 import { temporaryFolder, until } from "./door_process.ts";
 import { type OverWarehouse, openWorld, type World } from "./world.ts";
@@ -40,12 +40,15 @@ setDefaultTimeout(60_000);
 const folder = temporaryFolder("evolve");
 /** Says of what is told to the warehouse that the process is dead before it. */
 let dies: (sql: string) => boolean = () => false;
-let isDead = false;
+/** A dead process hears no answer; what it would still do while its parts are closed fails. */
+let life: "alive" | "dead" | "closing" = "alive";
+const GONE = new WarehouseFailed({ outcome: "not done", code: 0, message: "the process is dead" });
 const over: OverWarehouse = (warehouse) => {
-  const unlessDead = <A, E>(sql: string, work: Effect.Effect<A, E>) =>
+  const unlessDead = <A>(sql: string, work: Effect.Effect<A, WarehouseFailed>) =>
     Effect.suspend(() => {
-      isDead ||= dies(sql);
-      return isDead ? Effect.never : work;
+      if (life === "alive" && dies(sql)) life = "dead";
+      if (life === "closing") return Effect.fail(GONE);
+      return life === "dead" ? Effect.never : work;
     });
   return {
     ...warehouse,
@@ -55,7 +58,7 @@ const over: OverWarehouse = (warehouse) => {
 };
 let world: World;
 async function open(): Promise<void> {
-  [isDead, dies] = [false, () => false];
+  [life, dies] = ["alive", () => false];
   world = await openWorld({ path: folder.path, over });
 }
 beforeAll(async () => {
@@ -284,7 +287,8 @@ describe("a source that evolves when the process dies before", () => {
       [{ id: "e", early: "x" }, ...good(["f"])],
     );
     dies = (sql) => told.every((part) => sql.includes(part));
-    await until("the death", async () => isDead, { holds: (is) => is, withinMs: 20_000 });
+    await until("the death", async () => life, { holds: (seen) => seen === "dead", withinMs: 20_000 });
+    life = "closing";
     await world.kill();
     await open();
     expect(await settled(name)).toEqual({ stored: 6, quarantined: 0 });
