@@ -10,10 +10,11 @@
  *
  * @module
  */
-import { type Framed, hasHeaders, headersOf, type Records } from "@weir/connectors";
-import type { Decoder, Op } from "@weir/sql";
+import { type Framed, hasHeaders, headersOf, type Records, type WarehouseFailed } from "@weir/connectors";
+import type { Decoder, Op, SchemaOf } from "@weir/sql";
 import { Effect } from "effect";
 import type { Part, Slice } from "./batch.ts";
+import type { Target } from "./landing.ts";
 
 /** Records between two moments at which others get the thread. */
 const TURN_RECORDS = 2_000;
@@ -66,10 +67,10 @@ class DecodedRecords implements Records {
   }
 
   /** Decodes the record at `rawIndex` and adds it, unless it says nothing. */
-  add(decoder: Decoder, rawIndex: number): void {
+  add(decoder: Decoder, rawIndex: number, schemaOf: SchemaOf | undefined): void {
     const { raw, count } = this;
     const start = raw.valueStarts[rawIndex];
-    const said = decoder(start < 0 ? null : raw.bytes.subarray(start, raw.valueEnds[rawIndex]));
+    const said = decoder(start < 0 ? null : raw.bytes.subarray(start, raw.valueEnds[rawIndex]), schemaOf);
     if (said.kind === "nothing") return;
     this.keyEnds[count] = this.#length;
     this.valueStarts[count] = said.kind === "row" ? this.#length : -1;
@@ -95,15 +96,22 @@ class DecodedRecords implements Records {
   }
 }
 
-/** The same parts as JSON, without the records that change no row. */
-export const decodeParts = Effect.fnUntraced(function* (decoder: Decoder, parts: readonly Part[]) {
+/** The same parts as JSON, without the records that change no row; as they are where they are JSON. */
+export const decodeParts = Effect.fnUntraced(function* (
+  { projection: { decoder }, schemas }: Pick<Target, "projection" | "schemas">,
+  parts: readonly Part[],
+): Effect.fn.Return<readonly Part[], WarehouseFailed> {
+  if (decoder === undefined) return parts;
+  // They were asked for before the records were offered; only a table that somebody emptied is waited for here.
+  const slicesOf = parts.flatMap(({ slices }) => slices);
+  const schemasAt = schemas && (yield* schemas.known(slicesOf, (note) => Effect.logWarning(note)));
   const decoded: Part[] = [];
   for (const part of parts) {
     const slices: Slice[] = [];
     for (const slice of part.slices) {
       const records = new DecodedRecords(slice);
       for (let index = slice.start; index < slice.end; index++) {
-        records.add(decoder, index);
+        records.add(decoder, index, schemasAt?.(slice.records.timestamps[index]));
         if ((index - slice.start) % TURN_RECORDS === TURN_RECORDS - 1) yield* Effect.yieldNow;
       }
       if (records.count > 0) slices.push({ records, start: 0, end: records.count });
@@ -111,7 +119,7 @@ export const decodeParts = Effect.fnUntraced(function* (decoder: Decoder, parts:
     const rows = slices.reduce((sum, { end }) => sum + end, 0);
     decoded.push({ ...part, slices, range: { ...part.range, rows } });
   }
-  return decoded as readonly Part[];
+  return decoded;
 });
 
 /** What happened to the row of a record; created, where records do not say. */

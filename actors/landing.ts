@@ -36,6 +36,7 @@ import {
 import { Ledger, type Marker } from "./ledger.ts";
 import { type LeftOut, leftOut, remembered } from "./left_out.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
+import type { SourceSchemas } from "./schemas.ts";
 import { serverOf } from "./shards.ts";
 import type { Batch, Landed } from "./table_state.ts";
 
@@ -55,6 +56,8 @@ export interface Target {
   readonly table: string;
   readonly catalog: number;
   readonly projection: Projection;
+  /** Where a registry says what the schemas of its records are. */
+  readonly schemas?: SourceSchemas | undefined;
   /** How repeats are known; without it they are stored. */
   readonly dedupe?: Dedupe | undefined;
   /** How long the log may hand out a record, by its source's retention. */
@@ -96,8 +99,7 @@ export interface Prepared {
 /** Judges every record of a batch and makes the body of the good ones; gives others the thread after each chunk. */
 export const prepare = Effect.fnUntraced(function* (target: Target, cut: readonly Part[]) {
   const { projection } = target;
-  const { decoder } = projection;
-  const parts = decoder === undefined ? cut : yield* decodeParts(decoder, cut);
+  const parts = yield* decodeParts(target, cut);
   if (canComeTwice(target, parts)) return yield* prepareCandidates(target, parts);
   const bad: BadRecords = new Map();
   const writer = bodyWriter(projection, parts);

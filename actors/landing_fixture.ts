@@ -154,6 +154,7 @@ export function landed(batch: Batch, options: LandOptions = {}) {
     Effect.map(({ stored, quarantined }) => `${stored}+${quarantined}`),
     Effect.catchTag("LandingDelayed", (late) => Effect.succeed(`delayed: ${late.message}`)),
     Effect.catchTag("Drifted", Effect.die),
+    Effect.catchTag("WarehouseFailed", Effect.die),
     Effect.provideService(Warehouse, { insert } as unknown as Warehouse["Service"]),
     Effect.provideService(Ledger, ledger),
     Effect.provide(TestClock.layer()),

@@ -31,6 +31,7 @@ import type { Ledger } from "./ledger.ts";
 import type { PartitionLimits } from "./partition.ts";
 import { type Ref, spawn } from "./runtime/actor.ts";
 import type { Registry } from "./runtime/registry.ts";
+import type { Schemas } from "./schemas.ts";
 import { shardCount } from "./shards.ts";
 import { tableActor } from "./table.ts";
 import type { TableLimits, TableMessage } from "./table_state.ts";
@@ -104,6 +105,7 @@ export interface Owners {
   readonly serving: Map<string, RunningSource>;
   readonly registry: Registry;
   readonly visible: Visible;
+  readonly schemas: Schemas;
   readonly scope: Scope.Scope;
   /** Whether sources are landed here; a gateway only serves them. */
   readonly lands: boolean;
@@ -159,9 +161,9 @@ const startOwner = Effect.fnUntraced(function* (
   partitions: number,
 ): Effect.fn.Return<void, never, OwnerNeeds> {
   const { name } = applied.source;
-  const { registry, visible, suspend } = owners;
+  const { registry, visible, suspend, schemas } = owners;
   const projection = conform(applied.source);
-  const target = targetOf(applied, projection);
+  const target = targetOf(applied, projection, schemas);
   const running: RunningSource = { applied, target, conform: projection, partitions };
   owners.serving.set(name, running);
   if (!owners.lands) return;
@@ -178,7 +180,7 @@ const startOwner = Effect.fnUntraced(function* (
     return Effect.flatMap(appliedSource({ name, catalog }), (then) =>
       then === undefined
         ? Effect.fail(new Error(`Cannot land a batch of ${name}: catalog ${catalog} is unknown.`))
-        : Effect.succeed(targetOf(then, conform(then.source))),
+        : Effect.succeed(targetOf(then, conform(then.source), schemas)),
     ).pipe(Effect.provideContext(context));
   };
   const actor = tableActor({
@@ -217,11 +219,12 @@ export const drain = Effect.fnUntraced(function* (owners: Owners, name: string):
 });
 
 /** Where batches of an applied source land. */
-function targetOf({ source, version, catalog }: AppliedSource, projection: Conform): Target {
+function targetOf({ source, version, catalog }: AppliedSource, projection: Conform, schemas: Schemas): Target {
   const statement = `${source.layer}.${source.name}`;
   const { topic, dedupe, retention } = source;
   const table = stateTable(source, version);
-  return { statement, topic, table, catalog, projection, dedupe, logAgeMsMax: retention.ageMsMax };
+  const own = { statement, topic, table, catalog, projection, schemas: schemas.of(source) };
+  return { ...own, dedupe, logAgeMsMax: retention.ageMsMax };
 }
 
 /** Drains all owners at once. */

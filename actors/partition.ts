@@ -3,6 +3,7 @@
  *
  *   reading ──read──▶ offered ──room left──▶ reading
  *                        └──aheadBytesMax offered──▶ full ──consumed──▶ reading
+ *   reading ──a schema is not known yet──▶ asking, as long as the registry is away ──known──▶ offered
  *   reading ──gap──▶ stopped (loudly: the log no longer has what comes next; its table hears of it)
  *
  * A read that found little is followed by a short pause, so that a trickle of
@@ -33,13 +34,14 @@ export interface PartitionLimits {
 export interface PartitionState {
   readonly next: number;
   readonly ahead: number;
-  readonly phase: "reading" | "pausing" | "full" | "stopped";
+  readonly phase: "reading" | "asking" | "pausing" | "full" | "stopped";
   readonly rows: number;
   readonly note: string | undefined;
 }
 
 export type PartitionMessage =
   | { readonly kind: "read"; readonly records: Records }
+  | { readonly kind: "asking"; readonly note: string }
   | { readonly kind: "gap"; readonly gap: OffsetGap }
   | { readonly kind: "rested" }
   | { readonly kind: "consumed"; readonly bytes: number };
@@ -56,6 +58,8 @@ export interface PartitionSetup {
   readonly offset: number;
   /** As they are now: how much one partition may hold depends on how many others are read. */
   readonly limits: () => PartitionLimits;
+  /** Waits until everything is known that records need to be decoded; `note` hears what is waited for. */
+  readonly known: (records: Records, note: (note: string) => Effect.Effect<unknown>) => Effect.Effect<unknown, unknown>;
   /** Hands records to the table; waits while its mailbox is full. */
   readonly offer: (records: Records) => Effect.Effect<unknown>;
   /** Tells the table that what comes next is gone. */
@@ -72,8 +76,12 @@ export function stepPartition(
   message: PartitionMessage,
 ): PartitionTurn {
   switch (message.kind) {
-    case "read":
-      return onRead(limits, state, message.records);
+    case "read": {
+      const isKnown = state.phase === "asking";
+      return onRead(limits, isKnown ? { ...state, phase: "reading", note: undefined } : state, message.records);
+    }
+    case "asking":
+      return [{ ...state, phase: "asking", note: message.note }, []];
     case "gap": {
       const { gap } = message;
       const note = noteOf(gap);
@@ -140,6 +148,7 @@ export function partitionActor(
           Effect.map((records): PartitionMessage => ({ kind: "read", records })),
           Effect.catchTag("OffsetGap", (gap) => Effect.succeed<PartitionMessage>({ kind: "gap", gap })),
         );
+        if (message.kind === "read") yield* setup.known(message.records, (note) => self.tell({ kind: "asking", note }));
         yield* self.tell(message);
       });
     },

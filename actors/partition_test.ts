@@ -98,6 +98,27 @@ describe("stepPartition()", () => {
       { phase: "pausing", ahead: 400 },
     ],
     ["ignores a pause that ends while it is full", { phase: "full" }, { kind: "rested" }, [], { phase: "full" }],
+    [
+      "says what it waits for when a schema is not known yet",
+      {},
+      { kind: "asking", note: "away" },
+      [],
+      { phase: "asking", note: "away" },
+    ],
+    [
+      "only counts what is consumed while it waits",
+      { phase: "asking", ahead: 500 },
+      consumed(100),
+      [],
+      { phase: "asking", ahead: 400 },
+    ],
+    [
+      "offers what it read once everything is known",
+      { phase: "asking", note: "away" },
+      read(5),
+      ["offer 5", "read 10"],
+      { phase: "reading", note: undefined },
+    ],
     ["stays stopped", { phase: "stopped", ahead: 10 }, consumed(10), [], { phase: "stopped", ahead: 0 }],
   ])("%s", (_, state, message, told, expected) => {
     const played = play(state, message);

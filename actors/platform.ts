@@ -6,7 +6,7 @@
  *
  * @module
  */
-import type { Log, Warehouse } from "@weir/connectors";
+import type { Log, SchemaRegistry, Warehouse } from "@weir/connectors";
 import { Layer } from "effect";
 import { type BackupOptions, type Backups, backupsLayer } from "./backup.ts";
 import { CHUNK_ROWS } from "./catalog/backfill.ts";
@@ -20,6 +20,8 @@ export interface PlatformOptions {
   readonly chunkRows?: number | undefined;
   /** Whether sources are landed in this process; the door alone serves what others land. */
   readonly lands?: boolean;
+  /** Where schemas of other producers are kept; only the operator names it. */
+  readonly registry?: SchemaRegistry | undefined;
   /** How often what the door refused is written. */
   readonly refusalsEveryMs?: number;
   /** Where backups go; without it none can be made. */
@@ -30,9 +32,10 @@ export interface PlatformOptions {
 export const platformLayer = ({
   chunkRows = CHUNK_ROWS,
   lands = true,
+  registry,
   refusalsEveryMs = REFUSALS_EVERY_MS,
   backups = {},
 }: PlatformOptions = {}): Layer.Layer<Sources | Catalog | Refusals | Backups, ChangeFailures, Log | Warehouse> => {
-  const catalog = catalogLayer({ chunkRows, lands }).pipe(Layer.provide(warehouseLedger));
+  const catalog = catalogLayer({ chunkRows, lands, registry }).pipe(Layer.provide(warehouseLedger));
   return Layer.mergeAll(Layer.provideMerge(backupsLayer(backups), catalog), refusalsEvery(refusalsEveryMs));
 };

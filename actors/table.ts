@@ -309,11 +309,13 @@ const readAll = Effect.fnUntraced(function* (options: TableOptions, { hands, sel
   const refs = new Map<number, Ref<PartitionMessage>>();
   for (const { partition, offset } of positions) {
     const offer = (records: Records) => self.tell({ kind: "offered", generation, partition, records });
+    const { topic, schemas } = options.target;
     const actor = partitionActor({
-      topic: options.target.topic,
+      topic,
       partition,
       offset,
       limits: options.partitionLimits,
+      known: (records, note) => schemas?.known([{ records, start: 0, end: records.count }], note) ?? Effect.void,
       offer,
       stopped: ({ note, gap }) => self.tell({ kind: "gapped", generation, partition, note, gap }),
     });

@@ -5,6 +5,8 @@
  *                   │                     │
  *        sqlite_log/ · kafka_log/    clickhouse/ (embedded or CLICKHOUSE_URL)
  *
+ *   actors/schemas ──▶ SchemaRegistry
+ *
  * @module
  */
 export * from "./backup_folder.ts";
@@ -14,12 +16,14 @@ export { type EmbeddedClickHouse, type EmbeddedOptions, embeddedClickHouse } fro
 export { type ExternalOptions, externalClickHouse } from "./clickhouse/external.ts";
 export { ClickHouseStartFailed } from "./clickhouse/start_failed.ts";
 export { ClickHouseUnfit } from "./clickhouse/unfit.ts";
+export { type ConfluentRegistryOptions, confluentRegistry } from "./confluent_registry.ts";
 export { checkDataDirectory, DATA_FORMAT, DataDirectoryRefused, stampDataDirectory } from "./data_directory.ts";
 export { type KafkaLogOptions, kafkaLog } from "./kafka_log/mod.ts";
 export * from "./log.ts";
 export * from "./murmur2.ts";
 export * from "./once_header.ts";
 export * from "./records.ts";
+export * from "./schema_registry.ts";
 export { sha256Of } from "./sha256.ts";
 export { type SqliteLogOptions, sqliteLog } from "./sqlite_log/mod.ts";
 export * from "./warehouse.ts";

@@ -107,6 +107,7 @@ describe("createWeirTables()", () => {
       ["TABLE", "weir.position"],
       ["TABLE", "weir.gap"],
       ["TABLE", "weir.reset"],
+      ["TABLE", "weir.schema"],
       ["TABLE", "weir.quarantine"],
       ["TABLE", "weir.quarantine_action"],
       ["TABLE", "weir.token"],
@@ -133,7 +134,7 @@ describe("every table", () => {
     const tables = [...createWeirTables(), createStateTable(SOURCE, 1)].filter((text) =>
       /ENGINE = \w*MergeTree/.test(text),
     );
-    expect(tables.length).toBe(11);
+    expect(tables.length).toBe(12);
     for (const table of tables)
       expect(table).toMatch(
         new RegExp(`SETTINGS .*non_replicated_deduplication_window = ${DEDUPLICATION_WINDOW_PARTS}\\b`),

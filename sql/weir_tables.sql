@@ -119,6 +119,22 @@ CREATE TABLE IF NOT EXISTS weir.reset
 ENGINE = MergeTree ORDER BY (statement, version, partition)
 SETTINGS non_replicated_deduplication_window = {window};
 
+-- What a schema registry said of the ids in front of records, kept before anything is decoded with it. The first row of an id and slot is
+-- what counts, for ever, whatever the registry says later: a batch that is repeated must become the same rows.
+CREATE TABLE IF NOT EXISTS weir.schema
+(
+  id UInt32,
+  slot Int64 COMMENT '0: the first answer. Where that was no schema: the minute of the records that it is about, since 1970, or -1 for those that wait until there is one',
+  verdict LowCardinality(String) COMMENT 'schema, unknown (the registry has no such id) or refused (it cannot be used)',
+  text String COMMENT 'the schema' CODEC(ZSTD),
+  refers_to Array(String) COMMENT 'the texts that it refers to, each behind those that it refers to itself' CODEC(ZSTD),
+  reason String COMMENT 'why there is no schema',
+  asked_for LowCardinality(String) COMMENT 'the source whose record asked first, for example ods.flight',
+  at DateTime64(3, 'UTC') DEFAULT now64(3, 'UTC')
+)
+ENGINE = MergeTree ORDER BY (id, slot)
+SETTINGS non_replicated_deduplication_window = {window};
+
 -- Events that could not be stored, with the reason; from the log (offset >= 0) or refused at the door (offset -1).
 CREATE TABLE IF NOT EXISTS weir.quarantine
 (

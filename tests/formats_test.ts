@@ -275,6 +275,26 @@ describe("the door", () => {
     expect(await response.json()).toMatchObject({ error: { code } });
   });
 
+  test("refuses a source that asks a schema registry where none is configured, and says where", async () => {
+    const path = "ods/registry_price.sql";
+    const files = [{ path, text: source("registry_price", "{ kind: avro, schemas: registry }") }];
+    const json = { "content-type": "application/json" };
+    const response = await world.post("/v1/admin/definitions", JSON.stringify({ files }), json);
+    expect([response.status, await response.json()]).toMatchObject([
+      422,
+      {
+        done: false,
+        errors: [
+          {
+            ...{ file: path, line: 6, column: 23 },
+            message: "Cannot use 'format.schemas': no schema registry is configured.",
+            hint: expect.stringContaining("Set SCHEMA_REGISTRY_URL"),
+          },
+        ],
+      },
+    ]);
+  });
+
   test("tells in its document only what it takes", async () => {
     const headers = { authorization: `Bearer ${world.token}` };
     const { paths } = (await (await world.request("/v1/openapi.json", { headers })).json()) as {

@@ -296,9 +296,15 @@ describe("weir plan, apply and pull", () => {
     };
     const [ann, bob] = [join(folder.path, "ann"), join(folder.path, "bob")];
     for (const dir of [ann, bob]) write(dir, "ods/shared.sql", source("shared"));
+    const priced = source("priced").replace("doc:", "format: { kind: avro, schema: avro/priced.avsc }\ndoc:");
+    const schema = '{"type":"record","name":"Priced","fields":[]}\n';
+    write(ann, "ods/priced.sql", priced);
+    write(ann, "ods/avro/priced.avsc", schema);
     write(ann, "dwf/shared.sql", model("SELECT id FROM ods.shared"));
     expect(await weir(ann, "apply")).toMatchObject({ code: 0, out: expect.stringContaining("applied") });
     expect(await weir(bob, "pull")).toMatchObject({ code: 0, out: expect.stringContaining("dwf/shared.sql") });
+    expect(readFileSync(join(bob, "ods/priced.sql"), "utf8")).toBe(priced);
+    expect(readFileSync(join(bob, "ods/avro/priced.avsc"), "utf8")).toBe(schema);
     write(bob, "dwf/shared.sql", model("SELECT id, n FROM ods.shared"));
     expect(await weir(bob, "apply")).toMatchObject({ code: 0 });
     write(ann, "dwf/shared.sql", model("SELECT n FROM ods.shared"));

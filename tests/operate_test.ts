@@ -77,17 +77,21 @@ describe("an operator", () => {
     });
   });
 
-  test("gets 1 from a door that is not ready", async () => {
+  test("gets 1 from a door that is not ready, and hears what is waited for", async () => {
+    const waits = { address: "table/ods.price/0", note: "Cannot ask the schema registry." };
     const status = {
       ...{ version: "0", uptime_seconds: 1, ready: false, reasons: ["the log does not answer"], sources: [] },
-      ...{ models: { active: 0, building: 0, suspended: [] } },
-      actors: { running: 0, stopped: [], evolving: [], restarted: [] },
+      ...{
+        models: { active: 0, building: 0, suspended: [] },
+        actors: { running: 0, stopped: [], waiting: [waits], restarted: [] },
+      },
       disk: { log_bytes: null, warehouse_bytes: null, warehouse_free_bytes: null },
     };
     using server = Bun.serve({ port: 0, hostname: "127.0.0.1", fetch: () => Response.json(status) });
     const answer = await weir(["status"], { WEIR_URL: `http://127.0.0.1:${server.port}`, WEIR_TOKEN: "x" });
     expect(answer.status).toBe(1);
     expect(answer.stdout).toContain("NOT READY: the log does not answer");
+    expect(answer.stdout).toContain("table/ods.price/0 waits: Cannot ask the schema registry.");
   });
 
   test("22, 24: sees what hostile events hold, and nothing of it moves the cursor", async () => {

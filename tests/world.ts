@@ -9,7 +9,14 @@
  */
 import { join } from "node:path";
 import { platformLayer } from "@weir/actors";
-import { clickHouseWarehouse, embeddedClickHouse, type SqliteLogOptions, sqliteLog, Warehouse } from "@weir/connectors";
+import {
+  clickHouseWarehouse,
+  embeddedClickHouse,
+  type SchemaRegistry,
+  type SqliteLogOptions,
+  sqliteLog,
+  Warehouse,
+} from "@weir/connectors";
 import { app, Counters, type Door, partsOfDoor, Tokens } from "@weir/web";
 import { Effect, Layer, Logger, ManagedRuntime } from "effect";
 import { temporaryFolder } from "./door_process.ts";
@@ -42,20 +49,22 @@ interface WorldOptions extends Partial<SqliteLogOptions> {
   readonly chunkRows?: number;
   readonly path?: string;
   readonly over?: OverWarehouse;
+  readonly registry?: SchemaRegistry;
 }
 
 /**
  * Opens a platform on a temporary folder, or on that of a world that was closed; `log` shortens or tightens the log,
  * `chunkRows` the backfills.
  */
-export async function openWorld({ chunkRows, path, over = (same) => same, ...log }: WorldOptions = {}): Promise<World> {
+export async function openWorld(options: WorldOptions = {}): Promise<World> {
+  const { chunkRows, path, over = (same) => same, registry, ...log } = options;
   const folder = path === undefined ? temporaryFolder("world") : { path, remove: () => undefined };
   const engine = embeddedClickHouse({ dataDir: folder.path });
   const warehouse = Layer.unwrap(Effect.map(engine, ({ connection }) => clickHouseWarehouse(connection)));
   const between = Layer.effect(Warehouse, Effect.map(Warehouse, over)).pipe(Layer.provide(warehouse));
   const outside = Layer.mergeAll(between, sqliteLog({ dir: folder.path, ...log }));
   const backups = { dir: join(folder.path, "backups") };
-  const parts = platformLayer({ chunkRows, backups }).pipe(
+  const parts = platformLayer({ chunkRows, backups, registry }).pipe(
     Layer.provideMerge(outside),
     Layer.provide(Logger.layer([])),
   );

@@ -17,6 +17,13 @@ const ROLES = ["all", "gateway", "worker"] as const;
 const MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
 const ADDRESSES = /^([^\s,:/]+|\[[0-9a-fA-F:]+\]):\d{1,5}(,([^\s,:/]+|\[[0-9a-fA-F:]+\]):\d{1,5})*$/;
 
+/** Whether an address holds neither credentials nor a query, which would be lost behind its path. */
+function isBare(text: string): boolean {
+  if (!URL.canParse(text)) return true;
+  const { username, password, search, hash } = new URL(text);
+  return `${username}${password}${search}${hash}` === "";
+}
+
 /** Everything that can be configured from outside. */
 export const configSchema = z.object({
   /** Where everything durable lies; made when it is missing. */
@@ -72,6 +79,15 @@ export const configSchema = z.object({
     .optional(),
   kafkaUser: z.string().min(1).optional(),
   kafkaPassword: z.string().min(1).optional(),
+  /** Where other producers keep the schemas of their records; no definition can name another place. */
+  schemaRegistryUrl: z
+    .url({ protocol: /^https?$/, error: "it is the address of a schema registry, like https://registry:8081" })
+    .refine(isBare, "its credentials belong into SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD")
+    .optional(),
+  schemaRegistryUser: z.string().min(1).optional(),
+  schemaRegistryPassword: z.string().min(1).optional(),
+  /** PEM file of the authorities that the registry's certificate is checked against; the machine's own by default. */
+  schemaRegistryCaFile: z.string().min(1).optional(),
   /** Milliseconds added to each fsync of the embedded log, to feel like a slower disk; for benchmarks. */
   fsyncDelayMs: z.coerce.number().min(0).max(1_000).default(0),
   /** Rows that one insert of a backfill reads. */
@@ -89,8 +105,13 @@ function missingBeside(config: Config): string | undefined {
   if (role !== "all" && !isShared)
     return `Cannot start as ${role}: several processes need a log and a warehouse that they share. Set KAFKA_BROKERS and CLICKHOUSE_URL, or leave --role out.`;
   const said = [kafkaMechanism, kafkaUser, kafkaPassword].filter((part) => part !== undefined).length;
-  if (said === 0 || said === 3) return undefined;
-  return "Cannot log in to Kafka: set KAFKA_SASL_MECHANISM, KAFKA_USERNAME and KAFKA_PASSWORD together, or none of them.";
+  if (said !== 0 && said !== 3)
+    return "Cannot log in to Kafka: set KAFKA_SASL_MECHANISM, KAFKA_USERNAME and KAFKA_PASSWORD together, or none of them.";
+  const { schemaRegistryUrl: url, schemaRegistryUser: user, schemaRegistryPassword: password } = config;
+  if ((user === undefined) !== (password === undefined))
+    return "Cannot log in to the schema registry: set SCHEMA_REGISTRY_USERNAME and SCHEMA_REGISTRY_PASSWORD together, or none of them.";
+  if (url !== undefined || (user ?? config.schemaRegistryCaFile) === undefined) return undefined;
+  return "Cannot use a schema registry without its address: set SCHEMA_REGISTRY_URL.";
 }
 
 /** A configuration that cannot be used. */
@@ -117,12 +138,18 @@ const NAMES: Readonly<Record<keyof Config, string>> = {
   kafkaMechanism: "KAFKA_SASL_MECHANISM",
   kafkaUser: "KAFKA_USERNAME",
   kafkaPassword: "KAFKA_PASSWORD",
+  schemaRegistryUrl: "SCHEMA_REGISTRY_URL",
+  schemaRegistryUser: "SCHEMA_REGISTRY_USERNAME",
+  schemaRegistryPassword: "SCHEMA_REGISTRY_PASSWORD",
+  schemaRegistryCaFile: "SCHEMA_REGISTRY_CA_FILE",
   fsyncDelayMs: "WEIR_FSYNC_DELAY_MS",
   backfillRows: "WEIR_BACKFILL_ROWS",
 };
 
 /** What is not repeated in a message; an address may hold a password. */
-const SECRET: ReadonlySet<keyof Config> = new Set(["clickHouseUrl", "kafkaPassword"] as const);
+const SECRET: ReadonlySet<keyof Config> = new Set([
+  ...(["clickHouseUrl", "kafkaPassword", "schemaRegistryUrl", "schemaRegistryPassword"] as const),
+]);
 
 /** Reads the configuration; throws ConfigInvalid naming the variable and the flag. */
 export function readConfig(flags: Flags, env: Readonly<Record<string, string | undefined>> = process.env): Config {
@@ -144,6 +171,10 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
     kafkaMechanism: set(flags.kafkaMechanism, env.KAFKA_SASL_MECHANISM),
     kafkaUser: set(flags.kafkaUser, env.KAFKA_USERNAME),
     kafkaPassword: set(flags.kafkaPassword, env.KAFKA_PASSWORD),
+    schemaRegistryUrl: set(flags.schemaRegistryUrl, env.SCHEMA_REGISTRY_URL),
+    schemaRegistryUser: set(flags.schemaRegistryUser, env.SCHEMA_REGISTRY_USERNAME),
+    schemaRegistryPassword: set(flags.schemaRegistryPassword, env.SCHEMA_REGISTRY_PASSWORD),
+    schemaRegistryCaFile: set(flags.schemaRegistryCaFile, env.SCHEMA_REGISTRY_CA_FILE),
     fsyncDelayMs: set(flags.fsyncDelayMs, env.WEIR_FSYNC_DELAY_MS),
     backfillRows: set(flags.backfillRows, env.WEIR_BACKFILL_ROWS),
   };

@@ -2,6 +2,7 @@ import { describe, expect, test } from "bun:test";
 import { ConfigInvalid, readConfig } from "./config.ts";
 
 const KAFKA = { KAFKA_BROKERS: "a:9092,b:9093" };
+const REGISTRY = { SCHEMA_REGISTRY_URL: "http://registry:8081" };
 const SHARED = { ...KAFKA, CLICKHOUSE_URL: "http://user:secret@host:8123" };
 
 describe("readConfig()", () => {
@@ -18,7 +19,35 @@ describe("readConfig()", () => {
     });
   });
 
+  test("reads how to reach a schema registry", () => {
+    const env = {
+      ...{ SCHEMA_REGISTRY_URL: "https://registry:8081/apis/ccompat/v7", SCHEMA_REGISTRY_CA_FILE: "ca.pem" },
+      ...{ SCHEMA_REGISTRY_USERNAME: "u", SCHEMA_REGISTRY_PASSWORD: "p" },
+    };
+    expect(readConfig({}, env)).toMatchObject({
+      ...{ schemaRegistryUrl: "https://registry:8081/apis/ccompat/v7", schemaRegistryCaFile: "ca.pem" },
+      ...{ schemaRegistryUser: "u", schemaRegistryPassword: "p" },
+    });
+  });
+
+  test("does not repeat a password that stands in an address", () => {
+    const read = () => readConfig({}, { SCHEMA_REGISTRY_URL: "http://u:secret@registry" });
+    expect(read).toThrow("Cannot use SCHEMA_REGISTRY_URL: its credentials belong into SCHEMA_REGISTRY_USERNAME");
+    expect(read).not.toThrow("secret");
+  });
+
   test.each([
+    [
+      "a registry of another protocol",
+      { SCHEMA_REGISTRY_URL: "file:///etc" },
+      "it is the address of a schema registry",
+    ],
+    [
+      "half a login to a registry",
+      { ...REGISTRY, SCHEMA_REGISTRY_PASSWORD: "p" },
+      "Cannot log in to the schema registry",
+    ],
+    ["a registry without its address", { SCHEMA_REGISTRY_CA_FILE: "ca.pem" }, "set SCHEMA_REGISTRY_URL."],
     ["a port that is none", { WEIR_PORT: "70000" }, "Cannot use WEIR_PORT (--port) '70000': a port is"],
     ["brokers without ports", { KAFKA_BROKERS: "a,b" }, "Cannot use KAFKA_BROKERS 'a,b': brokers are written"],
     ["brokers with a protocol", { KAFKA_BROKERS: "kafka://a:1" }, "brokers are written host:port"],

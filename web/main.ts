@@ -8,7 +8,14 @@
  */
 import { join } from "node:path";
 import { platformLayer } from "@weir/actors";
-import { clickHouseWarehouse, embeddedClickHouse, externalClickHouse, kafkaLog, sqliteLog } from "@weir/connectors";
+import {
+  clickHouseWarehouse,
+  confluentRegistry,
+  embeddedClickHouse,
+  externalClickHouse,
+  kafkaLog,
+  sqliteLog,
+} from "@weir/connectors";
 import { Effect, Layer } from "effect";
 import { run } from "./command/mod.ts";
 import type { EngineOn } from "./command/restore.ts";
@@ -33,10 +40,18 @@ export function partsOf(config: Config): Layer.Layer<Parts, unknown> {
   const warehouse = url === undefined ? engineOn({ dataDir, backupsDir }) : externalClickHouse({ url, cluster });
   const outside = Layer.mergeAll(warehouse, logOf(config));
   const backups = url === undefined ? { dir: backupsDir } : {};
-  return platformLayer({ chunkRows: backfillRows, lands: config.role !== "gateway", backups }).pipe(
-    Layer.provideMerge(outside),
-    Layer.provide(stderrLogger),
-  );
+  const lands = config.role !== "gateway";
+  return Layer.suspend(() =>
+    platformLayer({ chunkRows: backfillRows, lands, backups, registry: registryOf(config) }),
+  ).pipe(Layer.provideMerge(outside), Layer.provide(stderrLogger));
+}
+
+/** The schema registry that the operator names, if one is named. */
+function registryOf(config: Config) {
+  const { schemaRegistryUrl: url, schemaRegistryCaFile: caFile } = config;
+  const { schemaRegistryUser: username, schemaRegistryPassword: password } = config;
+  const login = username && password ? { username, password } : undefined;
+  return url === undefined ? undefined : confluentRegistry({ url, login, caFile });
 }
 
 /** Kafka if brokers are named, else the embedded log. */

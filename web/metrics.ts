@@ -119,10 +119,13 @@ function modelSamples({ models: { active, building, suspended } }: Status): Samp
 }
 
 /** What an operator is told at a glance, as far as alerts ask for it. */
-function statusSamples({ ready, disk, sources }: Status): Sample[] {
+function statusSamples({ ready, disk, sources, actors }: Status): Sample[] {
   const gauge = (name: string, help: string, value: number | null, labels: Labels = {}): Sample[] =>
     value === null ? [] : [{ name, type: "gauge", help, labels, value }];
   const atGaps = "Partitions that stand still at records which the log no longer has.";
+  const asking = "Partitions that wait for what a schema registry says.";
+  const waiting = (source: string) =>
+    actors.waiting.filter(({ address }) => address.startsWith(`table/ods.${source}/`));
   const lost = "Records that the log no longer had before they landed, accepted as lost.";
   const evolved = "Columns that `drift: evolve` has added and that nobody has made his own since.";
   const seconds = "Age of the oldest record that cannot be queried yet.";
@@ -135,6 +138,7 @@ function statusSamples({ ready, disk, sources }: Status): Sample[] {
       ...gauge("weir_source_lag_seconds", seconds, lag_seconds, { source }),
       ...gauge("weir_source_evolved_columns", evolved, evolved_columns, { source }),
       ...gauge("weir_source_stopped_partitions", atGaps, stopped?.length ?? null, { source }),
+      ...gauge("weir_source_waiting_partitions", asking, waiting(source).length, { source }),
       ...gauge("weir_lost_records_total", lost, lost_records, { source }).map((one) => ({
         ...one,
         type: "counter" as const,

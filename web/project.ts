@@ -1,7 +1,7 @@
 /**
  * A project: a folder of definitions, read as files.
  *
- *   functions/ ods/ dim/ dwf/ dws/ dwa/ api/ *.sql ──▶ files, a dimension's with the data that it names
+ *   functions/ ods/ dim/ dwf/ dws/ dwa/ api/ *.sql ──▶ files, with the data or the schemas that they name
  *   .weir/catalog.json ◀──▶ the catalog that the folder last pulled or applied
  *
  * What somebody else changed after that catalog is a conflict, not overwritten.
@@ -11,7 +11,7 @@
 import { existsSync, mkdirSync, readFileSync, realpathSync, statSync, writeFileSync } from "node:fs";
 import { dirname, join, resolve, sep } from "node:path";
 import type { DefinitionFile } from "@weir/actors";
-import { type DimensionFrom, FOLDERS, readDimension } from "@weir/sql";
+import { attach, closesEarly, FOLDERS, readDimension, readSource } from "@weir/sql";
 import { z } from "zod";
 
 /** Files that a project may have; more is a mistake about the folder. */
@@ -56,38 +56,83 @@ export function readProject(dir: string): readonly DefinitionFile[] {
         `Cannot read '${path}': it has ${size} bytes; at most ${FILE_BYTES_MAX} are taken.`,
         path,
       );
-    return withData(dir, { path, text: readFileSync(join(dir, path), "utf8") });
+    return withFiles(dir, { path, text: readFileSync(join(dir, path), "utf8") });
   });
 }
 
-/** A definition with the bytes of the file that it names, if it is a dimension that does. */
-export function withData(dir: string, file: DefinitionFile): DefinitionFile {
-  const found = dataPath(dir, file);
-  if (found === undefined) return file;
-  const { path } = file;
-  if (!existsSync(found.path))
+/** A definition with what the files hold that it names: a dimension's data, a source's schemas behind its text. */
+export function withFiles(dir: string, file: DefinitionFile): DefinitionFile {
+  const { path, text } = file;
+  const named = filesNamed(dir, file);
+  if (named.length === 0) return file;
+  if (folderOf(file) === "dim")
+    return { ...file, data: bytesOf(dir, { file, named: named[0]!, bytesMax: DATA_BYTES_MAX }) };
+  const schemas = new Map(named.map((one) => [one.name, schemaText(dir, { file, named: one })]));
+  const whole = attach(text, schemas);
+  const size = Buffer.byteLength(whole);
+  if (size > FILE_BYTES_MAX)
     throw new ProjectUnreadable(
-      found.package === undefined
-        ? `Cannot read '${path}': there is no file '${found.name}' beside it.`
-        : `Cannot read '${path}': '${found.name}' is not installed. Add the package ${found.package} and install it.`,
+      `Cannot read '${path}': with its schema files it has ${size} bytes; at most ${FILE_BYTES_MAX} are taken.`,
+      path,
+    );
+  return { ...file, text: whole };
+}
+
+const UTF8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
+function schemaText(
+  dir: string,
+  { file, named }: { readonly file: DefinitionFile; readonly named: NamedFile },
+): string {
+  const bytes = bytesOf(dir, { file, named, bytesMax: FILE_BYTES_MAX });
+  const refused = (state: string) =>
+    new ProjectUnreadable(`Cannot read '${file.path}': '${named.name}' ${state}.`, file.path);
+  let text: string;
+  try {
+    text = UTF8.decode(bytes);
+  } catch {
+    // A fatal decoder throws for exactly one reason.
+    throw refused("is not valid UTF-8");
+  }
+  // It travels in a comment behind the SQL.
+  if (closesEarly(text)) throw refused("has a line `---*/`, which would end it too early. Change that line");
+  return text;
+}
+
+interface Reading {
+  readonly file: DefinitionFile;
+  readonly named: NamedFile;
+  readonly bytesMax: number;
+}
+
+/** What a file holds that a definition names. */
+function bytesOf(dir: string, { file: { path }, named, bytesMax }: Reading): Uint8Array {
+  const { name } = named;
+  if (!existsSync(named.path))
+    throw new ProjectUnreadable(
+      named.package === undefined
+        ? `Cannot read '${path}': there is no file '${name}' beside it.`
+        : `Cannot read '${path}': '${name}' is not installed. Add the package ${named.package} and install it.`,
       path,
     );
   // Whoever wrote the project decides what it reads, but not of the rest of the machine.
-  if (found.package === undefined && !isInside(found.path, dir))
+  if (named.package === undefined && !isInside(named.path, dir))
     throw new ProjectUnreadable(
-      `Cannot read '${path}': '${found.name}' lies outside of the project's folder. Copy it into the folder.`,
+      `Cannot read '${path}': '${name}' lies outside of the project's folder. Copy it into the folder.`,
       path,
     );
-  const stat = statSync(found.path);
+  const stat = statSync(named.path);
   if (!stat.isFile())
-    throw new ProjectUnreadable(`Cannot read '${path}': '${found.name}' is no file. Correct its path.`, path);
+    throw new ProjectUnreadable(`Cannot read '${path}': '${name}' is no file. Correct its path.`, path);
   const { size } = stat;
-  if (size > DATA_BYTES_MAX)
+  if (size > bytesMax) {
+    const instead = bytesMax === DATA_BYTES_MAX ? " Load it with a query." : "";
     throw new ProjectUnreadable(
-      `Cannot read '${path}': '${found.name}' has ${size} bytes; at most ${DATA_BYTES_MAX} are taken. Load it with a query.`,
+      `Cannot read '${path}': '${name}' has ${size} bytes; at most ${bytesMax} are taken.${instead}`,
       path,
     );
-  return { ...file, data: new Uint8Array(readFileSync(found.path)) };
+  }
+  return new Uint8Array(readFileSync(named.path));
 }
 
 /** Whether a file lies below a folder, wherever links lead. */
@@ -95,8 +140,8 @@ function isInside(path: string, dir: string): boolean {
   return realpathSync(path).startsWith(`${realpathSync(dir)}${sep}`);
 }
 
-/** Where the data of a dimension lies. */
-interface DataPath {
+/** A file that a definition names. */
+interface NamedFile {
   /** As the definition names it. */
   readonly name: string;
   readonly path: string;
@@ -104,20 +149,28 @@ interface DataPath {
   readonly package: string | undefined;
 }
 
-/** The file that a definition names; undefined for all but dimensions, for queries, and for what the door will refuse anyway. */
-export function dataPath(dir: string, { path, text }: DefinitionFile): DataPath | undefined {
-  if (path.split("/").at(-2) !== "dim") return undefined;
-  let from: DimensionFrom;
+const folderOf = ({ path }: DefinitionFile): string | undefined => path.split("/").at(-2);
+
+/** The files that a definition names and does not bring along; none for what the door will refuse anyway. */
+export function filesNamed(dir: string, file: DefinitionFile): readonly NamedFile[] {
+  const { path, text } = file;
+  const folder = folderOf(file);
+  const beside = (name: string): NamedFile => ({ name, path: join(dir, dirname(path), name), package: undefined });
   try {
-    from = readDimension(path, text).from;
+    if (folder === "ods") {
+      const { asksFor, files } = readSource(path, text);
+      return asksFor.filter((name) => !files.has(name)).map(beside);
+    }
+    if (folder !== "dim") return [];
+    const { from } = readDimension(path, text);
+    if (from.kind === "query") return [];
+    if (from.kind === "file") return [beside(from.path)];
+    const name = `${from.package}/${from.path}`;
+    return [{ name, path: inPackage(dir, name) ?? join(dir, "node_modules", name), package: from.package }];
   } catch {
     // The door reads it again and says what is wrong, with line and column.
-    return undefined;
+    return [];
   }
-  if (from.kind === "query") return undefined;
-  if (from.kind === "file") return { name: from.path, path: join(dir, dirname(path), from.path), package: undefined };
-  const name = `${from.package}/${from.path}`;
-  return { name, path: inPackage(dir, name) ?? join(dir, "node_modules", name), package: from.package };
 }
 
 /** A file inside a package, as Node finds packages: in `node_modules` of the folder or of one above it. */

@@ -175,11 +175,13 @@ function actorsOf({ sources }: Door) {
   const reports = sources.registry.reports();
   const restarted = reports.filter(({ restarts }) => restarts > 0);
   const stopped = tablesDown(reports);
-  const evolving = reports.filter(({ kind, state }) => kind === "table" && state === "evolving");
+  const waiting = reports.filter(
+    ({ kind, state }) => (kind === "partition" && state === "asking") || (kind === "table" && state === "evolving"),
+  );
   return {
     running: reports.length,
     stopped: stopped.map(({ address, state, note }) => ({ address, state, note: note ?? null })),
-    evolving: evolving.map(({ address, note }) => ({ address, note: note ?? null })),
+    waiting: waiting.map(({ address, note }) => ({ address, note: note ?? null })),
     restarted: restarted.map(({ address, state, restarts, lastError }) => ({
       ...{ address, state, restarts, last_error: lastError ?? null },
     })),

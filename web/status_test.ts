@@ -54,7 +54,7 @@ describe("GET /v1/admin/status", () => {
     const evolved = { ...source, drift: "evolve", leaveOut: ["crew"], columns: [...source.columns, gate] } as const;
     script.running = [{ ...FLIGHT, applied: { ...FLIGHT.applied, source: evolved } }];
     script.registry.set("table/ods.flight", () => ({
-      ...{ address: "table/ods.flight", kind: "table", state: "evolving", note: "waits for: tail" },
+      ...{ address: "table/ods.flight", kind: "table", state: "evolving", note: "sale/0 lacks: tail" },
       ...{ mailbox: 0, mailboxMax: 9, restarts: 0, lastError: undefined },
     }));
     const door = fakeDoor(script);
@@ -63,7 +63,7 @@ describe("GET /v1/admin/status", () => {
     const lines = statusText(status, LOOK).split("\n");
     expect(lines).toContain("flight: evolve added 1 column; weir pull writes it down");
     expect(lines).toContain("flight: evolve leaves out crew");
-    expect(lines).toContain("        table/ods.flight is evolving: waits for: tail");
+    expect(lines).toContain("        table/ods.flight waits: sale/0 lacks: tail");
     expect(await (await door.ask("/metrics")).text()).toContain('weir_source_evolved_columns{source="flight"} 1\n');
   });
 

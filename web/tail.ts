@@ -12,7 +12,7 @@
  */
 import { type RunningSource, seek } from "@weir/actors";
 import { headersOf, type OffsetGap, type OffsetRange, type Records } from "@weir/connectors";
-import { FURTHEST, literal } from "@weir/sql";
+import { FURTHEST, literal, type SchemaOf } from "@weir/sql";
 import { Effect, Exit } from "effect";
 import { Hono } from "hono";
 import type { Door, DoorEnv } from "./door.ts";
@@ -237,8 +237,9 @@ async function readAll(tail: Tail, waitMs: number): Promise<readonly object[]> {
     if ("asked" in exit.value) told.push(gapLine(tail, partition, exit.value));
     else {
       next.set(partition, exit.value.next);
+      const schemasAt = await schemasOf(tail, exit.value);
       for (let index = 0; index < exit.value.count; index++)
-        shown.push({ timeMs: exit.value.timestamps[index]!, line: lineOf(tail, exit.value, index) });
+        shown.push({ timeMs: exit.value.timestamps[index]!, line: lineOf(tail, exit.value, { index, schemasAt }) });
     }
   }
   const lines = shown.sort((one, other) => one.timeMs - other.timeMs).slice(0, tail.left);
@@ -256,12 +257,36 @@ function gapLine({ next }: Tail, partition: number, { asked, earliest }: OffsetG
   return { gap: { partition, from: asked, to: earliest, message } };
 }
 
-function lineOf({ epochs, running }: Tail, records: Records, index: number): object {
-  const { bytes, partition, keyStarts, keyEnds, valueStarts, valueEnds } = records;
+/** What a schema registry says of the records' ids, if their source asks one. */
+async function schemasOf({ door, running }: Tail, records: Records) {
+  const { schemas } = running.target;
+  if (schemas === undefined) return undefined;
+  const values = Array.from({ length: records.count }, (_, index) => ({
+    value: rawOf(records, index),
+    timestampMs: records.timestamps[index]!,
+  }));
+  const exit = await door.run(schemas.now(values));
+  return Exit.isSuccess(exit) ? exit.value : undefined;
+}
+
+/** A record's value; null is a tombstone. */
+function rawOf({ bytes, valueStarts, valueEnds }: Records, index: number): Uint8Array | null {
+  const start = valueStarts[index]!;
+  return start < 0 ? null : bytes.subarray(start, valueEnds[index]);
+}
+
+type SchemasAt = Awaited<ReturnType<typeof schemasOf>>;
+
+function lineOf(
+  { epochs, running }: Tail,
+  records: Records,
+  { index, schemasAt }: { readonly index: number; readonly schemasAt: SchemasAt },
+): object {
+  const { bytes, partition, keyStarts, keyEnds } = records;
   const keyStart = keyStarts[index]!;
-  const valueStart = valueStarts[index]!;
   const key = keyStart < 0 ? undefined : textOf(bytes.subarray(keyStart, keyEnds[index]));
-  const value = valueStart < 0 ? undefined : textOf(bytes.subarray(valueStart, valueEnds[index]));
+  const raw = rawOf(records, index);
+  const value = raw === null ? undefined : textOf(raw);
   const headers = headersOf(records, index);
   return {
     partition,
@@ -275,15 +300,15 @@ function lineOf({ epochs, running }: Tail, records: Records, index: number): obj
     ...(value?.raw_encoding === "base64" ? { value_encoding: "base64" } : {}),
     value_bytes: value?.raw_bytes ?? null,
     ...(value?.raw_is_cut ? { value_is_cut: true } : {}),
-    ...meaningOf(running, valueStart < 0 ? null : bytes.subarray(valueStart, valueEnds[index])),
+    ...meaningOf(running, raw, schemasAt?.(records.timestamps[index]!)),
     ...(Object.keys(headers).length > 0 ? { headers } : {}),
   };
 }
 
 /** What a record of another format than JSON says; whether its values fit is judged when it lands. */
-function meaningOf({ conform }: RunningSource, value: Uint8Array | null): object {
+function meaningOf({ conform }: RunningSource, value: Uint8Array | null, schemaOf: SchemaOf | undefined): object {
   if (conform.decoder === undefined) return {};
-  const decoded = conform.decoder(value);
+  const decoded = conform.decoder(value, schemaOf);
   if (decoded.kind === "row") return { row: decoded.text.slice(0, TAIL_LIMITS.shownBytesMax), op: decoded.op };
   if (decoded.kind === "nothing") return { no_row: decoded.reason };
   return { refused: { column: decoded.column === "" ? null : decoded.column, reason: decoded.reason } };

@@ -76,7 +76,7 @@ export const applyFiles = Effect.fnUntraced(function* (
   site: Site,
   { files, again, options, to }: Asked,
 ): Applying<Applied> {
-  const { planned, errors } = yield* planFiles(site.kept, files, again);
+  const { planned, errors } = yield* planFiles(site, files, again);
   const before = yield* catalogVersion();
   const after = keptAfter(site, planned);
   const changes = yield* Effect.forEach(planned, ({ change }) => described(site, { after, change }));

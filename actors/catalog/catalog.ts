@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { Log, LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
+import { Log, LogFailed, type SchemaRegistry, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import {
   type Api,
   type AppliedSource,
@@ -27,6 +27,7 @@ import { holding } from "../hold.ts";
 import type { Ledger } from "../ledger.ts";
 import { atRest, bringUp, drainAll, type Owners, type RunningSource, takeUp } from "../owners.ts";
 import { Registry } from "../runtime/registry.ts";
+import { schemasOf } from "../schemas.ts";
 import { Visible } from "../visible.ts";
 import { type Applied, type ApplyOptions, type Asked, applyFiles } from "./apply.ts";
 import type { Awaited } from "./awaited.ts";
@@ -111,6 +112,8 @@ export interface CatalogOptions {
   readonly chunkRows: number;
   /** Whether sources are landed in this process, and what is due is looked after. */
   readonly lands: boolean;
+  /** Where schemas of other producers are kept; undefined: nowhere. */
+  readonly registry: SchemaRegistry | undefined;
 }
 
 /** How often is looked for what others changed and for what is due: dimensions to be asked again, builds to go on with. */
@@ -120,6 +123,7 @@ const LOOK_EVERY = "1 second";
 export const catalogLayer = ({
   chunkRows,
   lands,
+  registry,
 }: CatalogOptions): Layer.Layer<Sources | Catalog, ChangeFailures, Needs> =>
   Layer.effectContext(
     Effect.gen(function* () {
@@ -135,6 +139,7 @@ export const catalogLayer = ({
       const awaited = new Map<string, Awaited>();
       const owners: Owners = {
         ...{ running: new Map(), serving: new Map(), registry: new Registry(), visible, scope, lands },
+        schemas: schemasOf({ warehouse, registry }),
         suspend: (view, reason) =>
           suspendView({ kept, writing, visible }, { view, reason }).pipe(Effect.provideContext(context)),
         evolve: (name, columns) => awaitColumns({ awaited }, name, columns),

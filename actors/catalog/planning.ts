@@ -42,6 +42,7 @@ import { Effect, type Scope } from "effect";
 import { nextVersions } from "./entries.ts";
 import { allOf, fileOf, held, type Kept, plannedOver, readableOf, readsOf } from "./in_force.ts";
 import { apiIn, attempt, type DefinitionFile, dimensionIn, functionIn, isDefinitionError, sourceIn } from "./read.ts";
+import type { Site } from "./site.ts";
 import { StandIns } from "./stand_ins.ts";
 
 /** One change, with the file that asks for it. */
@@ -69,6 +70,7 @@ interface Sketch {
   /** Names of what is asked for and has an error: what reads them is not judged, their own errors are told. */
   readonly failed: Set<string>;
   readonly nextVersionOf: (name: string) => number;
+  readonly hasRegistry: boolean;
   readonly standIns: StandIns;
 }
 
@@ -79,7 +81,7 @@ type Planner<A> = Effect.fn.Return<A, WarehouseFailed, Warehouse | Scope.Scope>;
  * sources that are to begin anew.
  */
 export const planFiles = Effect.fnUntraced(function* (
-  kept: ReadonlyMap<string, Kept>,
+  { kept, owners }: Pick<Site, "kept" | "owners">,
   files: readonly DefinitionFile[],
   again: ReadonlySet<string> = new Set(),
 ): Effect.fn.Return<Planning, WarehouseFailed, Warehouse> {
@@ -92,6 +94,7 @@ export const planFiles = Effect.fnUntraced(function* (
     errors: [],
     failed: new Set(),
     nextVersionOf: (name) => versions.get(name) ?? 1,
+    hasRegistry: owners.schemas.hasRegistry,
     standIns: new StandIns(yield* WarehousePort),
   };
   yield* Effect.scoped(planAll(sketch, files));
@@ -172,7 +175,7 @@ const planFunctionFile = Effect.fnUntraced(function* (sketch: Sketch, file: Defi
 });
 
 const planSourceFile = Effect.fnUntraced(function* (sketch: Sketch, file: DefinitionFile) {
-  const source = yield* sourceIn(file);
+  const source = yield* sourceIn(file, sketch);
   const before = held(sketch.kept, qualifiedName(source), "source");
   const applied = before && { source: before.definition, ...before, catalog: before.entry.catalog };
   const nextVersion = sketch.nextVersionOf(qualifiedName(source));

@@ -15,6 +15,7 @@ import {
   blameColumn,
   blameDimension,
   blameFunction,
+  blameRegistry,
   conform,
   DefinitionError,
   type Dimension,
@@ -34,6 +35,7 @@ import {
   structureOf,
   treeQuestion,
   typesQuestion,
+  usesRegistry,
 } from "@weir/sql";
 import { Effect } from "effect";
 import { newestEntries } from "./entries.ts";
@@ -73,8 +75,11 @@ const ask = Effect.fnUntraced(function* <Row>(sql: string) {
 
 type Typed = { readonly name: string; readonly type: string };
 
-/** Reads a source and has the engine judge its types. */
-export const sourceIn = Effect.fnUntraced(function* (file: DefinitionFile): Read<Source> {
+/** Reads a source and has the engine judge its types; what is in force may have lost its registry, what is applied needs one. */
+export const sourceIn = Effect.fnUntraced(function* (
+  file: DefinitionFile,
+  { hasRegistry }: { readonly hasRegistry: boolean } = { hasRegistry: true },
+): Read<Source> {
   const draft = yield* attempt(() => readSource(file.path, file.text));
   const { columns } = draft.table;
   const described = yield* orBlame(describe(columns), (failed) =>
@@ -82,6 +87,7 @@ export const sourceIn = Effect.fnUntraced(function* (file: DefinitionFile): Read
   );
   return yield* attempt(() => {
     const source = finishSource(draft, described);
+    if (usesRegistry(source.format) && !hasRegistry) throw blameRegistry(draft);
     try {
       conform(source);
     } catch (error) {

@@ -8,7 +8,7 @@
  * @module
  */
 import { partitionOf, RecordWriter, type Write } from "@weir/connectors";
-import { jsonDecoder } from "@weir/sql";
+import { jsonDecoder, type SchemaOf } from "@weir/sql";
 import type { RunningSource } from "../owners.ts";
 import type { RowOutcome } from "./quarantine.ts";
 import type { QuarantineHead } from "./rows.ts";
@@ -22,6 +22,8 @@ export interface JudgedRow {
   readonly source: Pick<RunningSource, "applied" | "conform" | "partitions"> | undefined;
   /** The kept bytes. */
   readonly raw: Uint8Array;
+  /** What the ids of a schema registry mean now, if its source asks one. */
+  readonly schemaOf: SchemaOf | undefined;
   readonly nowMs: number;
 }
 
@@ -48,7 +50,7 @@ export interface Known extends Row {
 const ENCODER = new TextEncoder();
 
 /** Judges one row. */
-export function judged({ head, standing, source, raw, nowMs }: JudgedRow): Good | Known {
+export function judged({ head, standing, source, raw, schemaOf, nowMs }: JudgedRow): Good | Known {
   const { id } = head;
   const row = { head, standing, topic: source?.applied.source.topic ?? "" };
   const known = (outcome: Omit<RowOutcome, "id">): Known => ({ ...row, kind: "outcome", outcome: { id, ...outcome } });
@@ -59,7 +61,7 @@ export function judged({ head, standing, source, raw, nowMs }: JudgedRow): Good 
     const reason = `only the first ${raw.length} of its ${head.raw_bytes} bytes were kept; its sender has to send it again`;
     return known({ outcome: "cut", reason });
   }
-  const decoded = (source.conform.decoder ?? jsonDecoder)(raw);
+  const decoded = (source.conform.decoder ?? jsonDecoder)(raw, schemaOf);
   if (decoded.kind !== "row") {
     const column = decoded.kind === "refused" && decoded.column !== "" ? decoded.column : undefined;
     return known({ outcome: "still bad", column, reason: decoded.reason });

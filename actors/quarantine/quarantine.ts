@@ -28,10 +28,11 @@
  * @module
  */
 import type { Log, LogFailed, TopicInfo, Warehouse, WarehouseFailed } from "@weir/connectors";
+import type { SchemaOf } from "@weir/sql";
 import { Effect, Semaphore } from "effect";
 import type { Sources } from "../catalog/catalog.ts";
 import { type Good, judged, type Known, writeOf } from "./judged.ts";
-import { type QuarantineFilter, readActions, readHeads, readRaws, writeActions } from "./rows.ts";
+import { type QuarantineFilter, type QuarantineHead, readActions, readHeads, readRaws, writeActions } from "./rows.ts";
 import { search, type Wanted } from "./search.ts";
 import { type LogPlace, type QuarantineAction, standingOf, stepOf } from "./standing.ts";
 
@@ -115,10 +116,12 @@ const replay = Effect.fn("quarantine.replay")(function* (
   const ids = heads.map(({ id }) => id);
   const actions = yield* readActions(warehouse, ids);
   const raws = yield* readRaws(warehouse, ids);
-  const rows = heads.map((head) => {
+  const kept = heads.map((head) => ({ head, raw: raws.get(head.id) ?? new Uint8Array(0) }));
+  const schemas = yield* schemasNow(sources, kept, startedMs);
+  const rows = kept.map(({ head, raw }) => {
     const standing = standingOf(actions.get(head.id) ?? []);
-    const source = sources.get(head.source);
-    return judged({ head, standing, source, raw: raws.get(head.id) ?? new Uint8Array(0), nowMs: startedMs });
+    const schemaOf = schemas.get(head.source);
+    return judged({ head, standing, source: sources.get(head.source), raw, schemaOf, nowMs: startedMs });
   });
   const topics = yield* log.topics;
   const searched = yield* search(log, {
@@ -155,6 +158,22 @@ const replay = Effect.fn("quarantine.replay")(function* (
   if (appended.failed !== undefined) return yield* Effect.fail(appended.failed);
   for (const row of appended.rows) outcomes.set(row.id, row);
   return { rows: heads.map(({ id }) => outcomes.get(id)!), next };
+});
+
+/** What the ids of rows mean now, by source: a schema registry is asked again for those that it did not know. */
+const schemasNow = Effect.fn("quarantine.schemas")(function* (
+  sources: QuarantineParts["sources"],
+  rows: readonly { readonly head: QuarantineHead; readonly raw: Uint8Array }[],
+  nowMs: number,
+) {
+  const schemas = new Map<string, SchemaOf>();
+  for (const [name, own] of Map.groupBy(rows, ({ head }) => head.source)) {
+    const of = sources.get(name)?.target.schemas;
+    if (of === undefined) continue;
+    const at = yield* of.now(own.map(({ raw }) => ({ value: raw, timestampMs: nowMs })));
+    schemas.set(name, at(nowMs));
+  }
+  return schemas;
 });
 
 const UNCLEAR =

@@ -9,12 +9,11 @@
  *
  * @module
  */
-import { X509Certificate } from "node:crypto";
-import { readFileSync } from "node:fs";
 import { Kafka, type KafkaConfig, logLevel } from "kafkajs";
 import Cluster from "kafkajs/src/cluster/index.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import socketFactory from "kafkajs/src/network/socketFactory.js";
+import { authoritiesOf } from "../authorities.ts";
 
 /** How to reach Kafka, and as whom. */
 export interface KafkaLogOptions {
@@ -70,13 +69,6 @@ export class Clients {
     await cluster.refreshMetadata();
     return cluster;
   }
-}
-
-/** A file's certificates; without this look TLS would only say later that nobody is trusted. */
-function authoritiesOf(caFile: string): string {
-  const text = readFileSync(caFile, "utf8");
-  new X509Certificate(text);
-  return text;
 }
 
 /** Any broker that answers: for requests which every broker can answer. */

@@ -8,7 +8,7 @@
  */
 import { z } from "zod";
 import { EVOLVE_LIMITS } from "../evolve/strangers.ts";
-import type { Format } from "../format/format.ts";
+import { type Format, usesRegistry } from "../format/format.ts";
 import type { Drift, UnknownFields } from "../source.ts";
 
 const { columnsMax, nameCharsMax } = EVOLVE_LIMITS;
@@ -32,11 +32,11 @@ interface About {
   readonly drift: Drift;
   readonly leave_out?: readonly string[] | undefined;
   readonly unknown: UnknownFields;
-  readonly format: Pick<Format, "kind">;
+  readonly format: Format;
   readonly columns: readonly { readonly name: string }[];
 }
 
-/** Formats whose records name their own fields; of the others, the definition names them. */
+/** Formats whose records name their own fields; of the others, the definition names them, or a registry does. */
 const NAMING: ReadonlySet<Format["kind"]> = new Set(["json", "debezium", "canal"]);
 
 /** What is wrong with the options, at which one, and what to write instead; undefined if nothing is. */
@@ -44,7 +44,7 @@ export function evolveProblem({
   drift,
   leave_out,
   unknown,
-  format: { kind },
+  format,
   columns,
 }: About): readonly [option: string, problem: string, hint: string] | undefined {
   if (drift !== "evolve") {
@@ -56,8 +56,8 @@ export function evolveProblem({
     const problem = `Cannot use drift: evolve with unknown: ${unknown}: fields which no column declares would never be refused, so no column would ever be added.`;
     return ["drift", problem, "Leave `unknown` out, or say `drift: quarantine`."];
   }
-  if (!NAMING.has(kind)) {
-    const problem = `Cannot use drift: evolve with records of ${kind}: they do not name their fields, the definition does.`;
+  if (!NAMING.has(format.kind) && !usesRegistry(format)) {
+    const problem = `Cannot use drift: evolve with records of ${format.kind}: they do not name their fields, the definition does.`;
     return ["drift", problem, "Say `drift: quarantine`; a new field is declared with its format and applied."];
   }
   const declared = leave_out?.find((name) => columns.some((column) => column.name === name));

@@ -28,6 +28,7 @@ describe("drift: evolve", () => {
   test("is read with the fields that it leaves out", () => {
     expect(sourceOf("drift: evolve")).toMatchObject({ drift: "evolve", unknown: "reject", leaveOut: undefined });
     expect(sourceOf("drift: evolve\nleave_out: [card, Tax]\nformat: debezium").leaveOut).toEqual(["card", "Tax"]);
+    expect(sourceOf("drift: evolve\nformat: { kind: avro, schemas: registry }").drift).toBe("evolve");
   });
 
   test.each([

@@ -18,7 +18,8 @@ import { duration, size } from "./duration.ts";
 import { DefinitionError, lineAndColumn } from "./error.ts";
 import { driftOption, evolveProblem, leaveOutOption } from "./evolve_option.ts";
 import { type CutFile, cutFile, placeOf, readFrontMatter } from "./front_matter.ts";
-import { checkSchema, formatOption, readFormat } from "./source_format.ts";
+import { detach } from "./schema_files.ts";
+import { checkSchema, formatOption, readFormat, registryMissing, schemaFilesOf } from "./source_format.ts";
 import { identifier } from "./tokens.ts";
 
 /** What a source's front matter may say. */
@@ -60,14 +61,19 @@ export interface SourceDraft {
   readonly cut: CutFile;
   readonly options: z.output<typeof sourceOptions>;
   readonly table: WrittenTable;
+  /** Names of the schema files that it asks for. */
+  readonly asksFor: readonly string[];
+  /** The schema files that came with it, by name. */
+  readonly files: ReadonlyMap<string, string>;
 }
 
 /** Reads a definition's file; `file` is its path inside the project, for example `ods/flight.sql`. */
 export function readSource(file: string, text: string): SourceDraft {
-  const cut = cutFile(file, text);
+  const { text: own, files } = detach(text);
+  const cut = cutFile(file, own);
   const options = readFrontMatter(cut, sourceOptions);
   const table = readColumnList(cut);
-  const draft = { cut, options, table };
+  const draft = { cut, options, table, asksFor: schemaFilesOf(options.format), files };
   const [layer, name] = /([^/]+)\/([^/]+)\.sql$/.exec(file)?.slice(1) ?? ["", file];
   const { database } = table;
   if (layer !== "ods") fail(draft, table.at, "its file is not in the folder ods/", "Put sources into the folder ods/.");
@@ -134,6 +140,9 @@ export function blameValues(
   );
 }
 
+/** The error for a source that asks a schema registry, where there is none. */
+export const blameRegistry = (draft: SourceDraft): DefinitionError => registryMissing(draft.cut);
+
 /** Makes the source, with the types as the engine described them. */
 export function finishSource(
   draft: SourceDraft,
@@ -157,9 +166,10 @@ export function finishSource(
     allowed: TIME_TYPE,
     wanted: "a Date or DateTime column that is not Nullable",
   });
-  const format = readFormat(options.format, { cut: draft.cut, columns, unknown: options.unknown });
+  const { cut, files } = draft;
+  const format = readFormat(options.format, { cut, files, columns, unknown: options.unknown });
   const [option, ...wrong] = evolveProblem({ ...options, format, columns }) ?? [];
-  if (option !== undefined) throw new DefinitionError(placeOf(draft.cut, [option]), ...(wrong as [string, string]));
+  if (option !== undefined) throw new DefinitionError(placeOf(cut, [option]), ...(wrong as [string, string]));
   if (options.dedupe !== undefined && hasOps(format))
     throw new DefinitionError(
       placeOf(draft.cut, ["dedupe"]),

@@ -7,13 +7,22 @@ import { describe, expect, test } from "bun:test";
 import type { Format } from "../format/format.ts";
 import { DefinitionError } from "./error.ts";
 import { definitionSchemas } from "./schema.ts";
+import { attach } from "./schema_files.ts";
 import { finishSource, readSource } from "./source_definition.ts";
 
 function formatOf(options: string): Format {
-  const text = `/*---\nkind: source\ndoc: Flights.\n${options}\n---*/\nCREATE TABLE ods.flight (id String, n Int64)`;
+  const own = `/*---\nkind: source\ndoc: Flights.\n${options}\n---*/\nCREATE TABLE ods.flight (id String, n Int64)`;
+  const text = attach(own, FILES);
   const draft = readSource("ods/flight.sql", text);
   return finishSource(draft, draft.table.columns).format;
 }
+
+const AVRO = '{"type":"record","name":"Flight","fields":[{"name":"id","type":"string"}]}';
+const PROTO = 'syntax = "proto3"; message Flight { string id = 1; }';
+const FILES = new Map([
+  ["avro/flight.avsc", `${AVRO}\n`],
+  ["flight.proto", PROTO],
+]);
 
 /** What went wrong: `line:column problem → hint`. */
 function wrong(options: string): string {
@@ -25,9 +34,6 @@ function wrong(options: string): string {
   }
   return "nothing";
 }
-
-const AVRO = '{"type":"record","name":"Flight","fields":[{"name":"id","type":"string"}]}';
-const PROTO = 'syntax = "proto3"; message Flight { string id = 1; }';
 
 describe("format", () => {
   test.each<readonly [string, string, Format]>([
@@ -48,6 +54,30 @@ describe("format", () => {
       "takes schemas by their ids",
       `format:\n  kind: avro\n  envelope: debezium\n  schemas:\n    7: '${AVRO}'`,
       { kind: "avro", schema: new Map([[7, AVRO]]), isChange: true },
+    ],
+    [
+      "takes the schemas of a registry",
+      "format: { kind: avro, schemas: registry, envelope: debezium }",
+      { kind: "avro", schema: undefined, isChange: true },
+    ],
+    [
+      "takes a schema of a file that came along",
+      "format: { kind: avro, schema: avro/flight.avsc }",
+      { kind: "avro", schema: `${AVRO}\n`, isChange: false },
+    ],
+    [
+      "takes schemas of files by their ids, beside others",
+      `format: { kind: avro, schemas: { 7: avro/flight.avsc, 8: '${AVRO}' } }`,
+      {
+        kind: "avro",
+        schema: new Map(Object.entries({ 7: `${AVRO}\n`, 8: AVRO }).map(([id, text]) => [Number(id), text])),
+        isChange: false,
+      },
+    ],
+    [
+      "takes a .proto file that came along",
+      "format: { kind: protobuf, message: Flight, schema: flight.proto }",
+      { kind: "protobuf", message: "Flight", isFramed: false, schema: PROTO },
     ],
     [
       "takes a message of Protobuf",
@@ -123,6 +153,31 @@ describe("format", () => {
       "a schema that is no JSON",
       "format: { kind: avro, schema: x }",
       "4:23 Cannot use 'format.schema': its schema cannot be read: it is no schema of Avro: it is not JSON (JSON Parse error: Unexpected identifier \"x\"). → Write the schema with which the producer writes, as Avro's JSON.",
+    ],
+    [
+      "another word for a registry",
+      "format: { kind: avro, schemas: regstry }",
+      "4:23 Cannot use 'format.schemas': 'regstry' is unknown. → Write registry.",
+    ],
+    [
+      "too many schemas",
+      `format: { kind: avro, schemas: { ${Array.from({ length: 33 }, (_, id) => `${id}: x`).join(", ")} } }`,
+      "4:23 Cannot use 'format.schemas': it has 33 schemas. → Write 32 at most.",
+    ],
+    [
+      "a file that did not come along",
+      "format:\n  kind: avro\n  schema: other.avsc",
+      "6:3 Cannot use 'format.schema': the file 'other.avsc' did not come along. → Apply it from its project's folder: the command sends the file along.",
+    ],
+    [
+      "a file that did not come along, of one id",
+      "format:\n  kind: avro\n  schemas:\n    7: other.avsc",
+      "7:5 Cannot use 'format.schemas.7': the file 'other.avsc' did not come along. → Apply it from its project's folder: the command sends the file along.",
+    ],
+    [
+      "a file out of the folder",
+      "format: { kind: avro, schema: ../flight.avsc }",
+      "4:23 Cannot use 'format.schema': '../flight.avsc' is no file beside it. → Name one in its folder or below: schemas/a.avsc.",
     ],
     [
       "a message that is not in the schema",

@@ -2,7 +2,7 @@
  * Avro: one binary record of a known schema, as JSON text (Apache Avro 1.12, "Binary Encoding").
  *
  *   bytes ──ByteReader──▶ AvroType by AvroType ──▶ {"id":"a","at":"2024-01-31T10:20:30.123Z","price":"12.34"}
- *   0 · id (4 bytes, big endian) · bytes: Confluent's wire format, the schema by its id
+ *   0 · id · bytes: Confluent's wire format (wire_format.ts), the schema by its id
  *
  * The text is written while the bytes are read, so no value passes through a
  * double that cannot hold it. Bytes and fixed are base64, as in Protobuf's JSON;
@@ -10,43 +10,43 @@
  *
  * @module
  */
-import { type AvroType, readAvroSchema } from "./avro_schema.ts";
+import { type AvroSchema, type AvroType, readAvroSchema } from "./avro_schema.ts";
 import { ByteReader } from "./byte_reader.ts";
 import { bytesText, dayText, decimalText, floatText, timeText } from "./exact_text.ts";
 import type { Decode } from "./format.ts";
 import { Undecodable, utf8 } from "./undecodable.ts";
+import { HEADER_BYTES, registeredSchema, schemaId } from "./wire_format.ts";
 
-const HEADER_BYTES = 5;
 const INT = { min: -(2n ** 31n), max: 2n ** 31n - 1n } as const;
 
-/** Makes the decoder for one schema, or for several by the id in front of each record. Throws `SchemaRefused`. */
-export function avroDecoder(schemas: string | ReadonlyMap<number, string>): Decode {
+/**
+ * Makes the decoder for one schema, or for several by the id in front of each record: those that are given, or, without
+ * any, those of a registry. Throws `SchemaRefused`.
+ */
+export function avroDecoder(schemas: string | ReadonlyMap<number, string> | undefined): Decode {
+  if (schemas === undefined)
+    return (value, schemaOf) => rowOf(registeredSchema(value, schemaOf), value.subarray(HEADER_BYTES));
   if (typeof schemas === "string") {
-    const type = readAvroSchema(schemas);
-    return (value) => ({ kind: "row", text: recordText(type, ByteReader.of(value, schemas.length)), op: "c" });
+    const schema = readAvroSchema(schemas);
+    return (value) => rowOf(schema, value);
   }
-  const types = new Map([...schemas].map(([id, text]) => [id, { type: readAvroSchema(text), chars: text.length }]));
+  const known = new Map([...schemas].map(([id, text]) => [id, readAvroSchema(text)]));
   return (value) => {
     const id = schemaId(value);
-    const schema = types.get(id);
+    const schema = known.get(id);
     if (schema === undefined) {
-      throw new Undecodable(`schema ${id} is not among the definition's (${[...types.keys()].join(", ")}): add it`);
+      throw new Undecodable(`schema ${id} is not among the definition's (${[...known.keys()].join(", ")}): add it`);
     }
-    const reader = ByteReader.of(value.subarray(HEADER_BYTES), schema.chars);
-    return { kind: "row", text: recordText(schema.type, reader), op: "c" };
+    return rowOf(schema, value.subarray(HEADER_BYTES));
   };
 }
 
-/** The id in front of a record; throws `Undecodable` if there is none. */
-export function schemaId(value: Uint8Array): number {
-  if (value.length < HEADER_BYTES || value[0] !== 0) {
-    throw new Undecodable("the record does not begin with a zero byte and the id of its schema");
-  }
-  return new DataView(value.buffer, value.byteOffset).getUint32(1);
+function rowOf({ type, chars }: AvroSchema, bytes: Uint8Array): ReturnType<Decode> {
+  return { kind: "row", text: recordText(type, ByteReader.of(bytes, chars)), op: "c" };
 }
 
 /** The row: everything is read, nothing is left over, and what fails is the column's fault. */
-function recordText(type: AvroType & { readonly kind: "record" }, reader: ByteReader): string {
+function recordText(type: AvroSchema["type"], reader: ByteReader): string {
   const fields: string[] = [];
   for (const { name, type: of } of type.fields) {
     try {

@@ -1,7 +1,7 @@
 /**
  * Avro schemas: the JSON of a schema, read into a tree (Apache Avro 1.12, "Schema Declaration").
  *
- *   {"type":"record","name":"Flight","fields":[…]}  ──readAvroSchema──▶  AvroType
+ *   {"type":"record","name":"Flight","fields":[…]}  ──readAvroSchema──▶  AvroSchema, a tree of AvroTypes
  *
  * Only what decoding needs is kept: defaults, aliases and docs are for readers
  * whose schema is another one. A name stands for its type, also inside the type
@@ -45,17 +45,32 @@ const NESTING_MAX = 64;
 const FIXED_BYTES_MAX = 2 ** 20;
 const HINT = "Write the schema with which the producer writes, as Avro's JSON.";
 
-/** Reads a schema whose records are rows: its outermost type is a record. Throws `SchemaRefused`. */
-export function readAvroSchema(text: string): AvroType & { readonly kind: "record" } {
-  let json: Json;
+/** A schema whose records are rows. */
+export interface AvroSchema {
+  readonly type: AvroType & { readonly kind: "record" };
+  /** Characters of its text, whose names a record repeats as JSON. */
+  readonly chars: number;
+}
+
+/**
+ * Reads a schema whose records are rows: its outermost type is a record. It may name types of `references`, texts of
+ * schemas that stand before it, each of which may name types of those before. Throws `SchemaRefused`.
+ */
+export function readAvroSchema(text: string, references: readonly string[] = []): AvroSchema {
+  const reader = new SchemaReader();
+  const read = (one: string) => reader.type(jsonOf(one), { namespace: "", nesting: 0 });
+  for (const reference of references) read(reference);
+  const type = read(text);
+  if (type.kind !== "record") throw refused(`its outermost type is ${type.kind}, and rows are records`);
+  return { type, chars: [text, ...references].reduce((sum, { length }) => sum + length, 0) };
+}
+
+function jsonOf(text: string): Json {
   try {
-    json = JSON.parse(text);
+    return JSON.parse(text);
   } catch (error) {
     throw refused(`it is not JSON (${(error as Error).message})`);
   }
-  const type = new SchemaReader().type(json, { namespace: "", nesting: 0 });
-  if (type.kind !== "record") throw refused(`its outermost type is ${type.kind}, and rows are records`);
-  return type;
 }
 
 interface Place {

@@ -7,6 +7,7 @@ import { describe, expect, test } from "bun:test";
 import { avroDecoder } from "./avro.ts";
 import { readAvroSchema } from "./avro_schema.ts";
 import { SchemaRefused, Undecodable } from "./undecodable.ts";
+import type { Registered } from "./wire_format.ts";
 
 /** A record of one field `v`. */
 const schemaOf = (type: unknown) => JSON.stringify({ type: "record", name: "R", fields: [{ name: "v", type }] });
@@ -154,6 +155,19 @@ describe("avroDecoder()", () => {
     for (const hex of ["", "00 000000", "01 00000007 02"])
       expect(() => decode(bytesOf(hex))).toThrow("does not begin with a zero byte and the id of its schema");
   });
+
+  test("reads each record by what a registry says of its id", () => {
+    const decode = avroDecoder(undefined);
+    const registry = (id: number): Registered =>
+      id === 7
+        ? { kind: "schema", schema: readAvroSchema(schemaOf("int")) }
+        : { kind: "refused", reason: `schema ${id} is gone` };
+    expect(decode(bytesOf("00 00000007 02"), registry)).toEqual({ kind: "row", text: '{"v":1}', op: "c" });
+    expect(() => decode(bytesOf("00 00000008 02"), registry)).toThrow("schema 8 is gone");
+    expect(() => decode(bytesOf("00 80000000 02"), registry)).toThrow("no schema registry gives the id 2147483648");
+    expect(() => decode(bytesOf("00 00000007 02"))).toThrow("no schema registry was asked for schema 7");
+    expect(() => decode(bytesOf("7b 7d"), registry)).toThrow("does not begin with a zero byte");
+  });
 });
 
 describe("readAvroSchema()", () => {
@@ -176,6 +190,19 @@ describe("readAvroSchema()", () => {
   ])("refuses %s", (_, text, problem) => {
     expect(() => readAvroSchema(text)).toThrow(SchemaRefused);
     expect(() => readAvroSchema(text)).toThrow(problem);
+  });
+
+  test("finds types of the schemas that it refers to, and counts their names", () => {
+    const types = [
+      { type: "enum", name: "a.E", symbols: ["X"] },
+      { type: "record", name: "a.In", fields: [{ name: "e", type: "E" }] },
+    ].map((type) => JSON.stringify(type));
+    const text = schemaOf("a.In");
+    const { type, chars } = readAvroSchema(text, types);
+    expect(type.fields).toMatchObject([{ name: "v", type: { kind: "record", name: "a.In" } }]);
+    expect(chars).toBe(text.length + types[0]!.length + types[1]!.length);
+    expect(() => readAvroSchema(text, types.toReversed())).toThrow("there is no type 'E' in it");
+    expect(() => readAvroSchema(text, [...types, types[0]!])).toThrow("it defines 'a.E' twice");
   });
 
   test("finds types by their names, with and without namespace", () => {

@@ -6,7 +6,8 @@
  *                        └──────▶ nothing: a record that changes no row (a tombstone, a change of the schema)
  *
  * A decoder is pure and made once from the definition alone: its verdict on a
- * record is the same on every try and in every process. What it yields passes
+ * record is the same on every try and in every process; what a registry says of
+ * an id is brought along, and is the same each time too. What it yields passes
  * the same judge as an event that was sent as JSON, so types, unknown fields
  * and the quarantine are the same whatever the format.
  *
@@ -20,6 +21,7 @@ import { csvDecoder } from "./csv.ts";
 import { debeziumDecoder } from "./debezium.ts";
 import { protobufDecoder } from "./protobuf.ts";
 import { Undecodable, utf8 } from "./undecodable.ts";
+import type { SchemaOf } from "./wire_format.ts";
 
 /** How the records of a source are written. */
 export type Format =
@@ -27,8 +29,11 @@ export type Format =
   | { readonly kind: "csv"; readonly delimiter: string; readonly columns: readonly string[] }
   | {
       readonly kind: "avro";
-      /** The one schema of all records, or their schemas by the id in front of each record (Confluent's wire format). */
-      readonly schema: string | ReadonlyMap<number, string>;
+      /**
+       * The one schema of all records, or their schemas by the id in front of each record (Confluent's wire format);
+       * undefined: a schema registry says what the ids mean.
+       */
+      readonly schema: string | ReadonlyMap<number, string> | undefined;
       /** Records are Debezium's changes of rows. */
       readonly isChange: boolean;
     }
@@ -43,14 +48,17 @@ export type Decoded =
   | { readonly kind: "refused"; readonly column: string; readonly reason: string }
   | { readonly kind: "nothing"; readonly reason: string };
 
-/** Reads one record's value; null is a tombstone. Never throws. */
-export type Decoder = (value: Uint8Array | null) => Decoded;
+/** Reads one record's value; null is a tombstone. `schemaOf` says what the ids of a registry mean. Never throws. */
+export type Decoder = (value: Uint8Array | null, schemaOf?: SchemaOf) => Decoded;
 
 /** What a decoder of one format does: it may throw `Undecodable`. */
-export type Decode = (value: Uint8Array) => Exclude<Decoded, { readonly kind: "refused" }>;
+export type Decode = (value: Uint8Array, schemaOf?: SchemaOf) => Exclude<Decoded, { readonly kind: "refused" }>;
 
 /** Whether records of the format say what happened to their row. */
 export const hasOps = (format: Format): boolean => isDebezium(format) || format.kind === "canal";
+
+/** Whether a registry says what the schemas of its records are. */
+export const usesRegistry = (format: Format): boolean => format.kind === "avro" && format.schema === undefined;
 
 const isDebezium = (format: Format): boolean =>
   format.kind === "debezium" || (format.kind === "avro" && format.isChange);
@@ -66,7 +74,7 @@ export function decoderOf(source: Source, types: readonly ColumnType[]): Decoder
   const { format } = source;
   if (format.kind === "json") return undefined;
   const decode = decodeOf(source, types);
-  return (value) => (value === null ? tombstone(format) : guarded(() => decode(value)));
+  return (value, schemaOf) => (value === null ? tombstone(format) : guarded(() => decode(value, schemaOf)));
 }
 
 function guarded(decode: () => Decoded): Decoded {
@@ -99,8 +107,8 @@ function decodeOf({ format, columns, unknown }: Source, types: readonly ColumnTy
 /** Changes of rows inside another format: what that says is the change. */
 function changeDecoder(outer: Decode): Decode {
   const change = debeziumDecoder();
-  return (value) => {
-    const said = outer(value);
+  return (value, schemaOf) => {
+    const said = outer(value, schemaOf);
     return said.kind === "row" ? change(Buffer.from(said.text)) : said;
   };
 }

@@ -6,7 +6,9 @@
 import { describe, expect, test } from "bun:test";
 import { conform } from "../conform/conform.ts";
 import type { Source } from "../source.ts";
-import { decoderOf, type Format, hasOps, jsonDecoder } from "./format.ts";
+import { readAvroSchema } from "./avro_schema.ts";
+import { decoderOf, type Format, hasOps, jsonDecoder, usesRegistry } from "./format.ts";
+import type { SchemaOf } from "./wire_format.ts";
 
 const SEED = Number(process.env.WEIR_SEED ?? Math.floor(Math.random() * 2 ** 31));
 const RECORDS = 3_000;
@@ -54,6 +56,7 @@ const FORMATS: readonly Format[] = [
   { kind: "avro", schema: CHANGE, isChange: true },
   { kind: "protobuf", schema: PROTO, message: "R", isFramed: false },
   { kind: "protobuf", schema: PROTO, message: "R", isFramed: true },
+  { kind: "avro", schema: undefined, isChange: false },
 ];
 
 const sourceOf = (format: Format): Source => ({
@@ -70,6 +73,10 @@ const sourceOf = (format: Format): Source => ({
   ...{ unknown: "ignore", format, drift: "quarantine", retention: {}, partitionBy: "month" },
   columns: ["id", "at"].map((name) => ({ name, type: "Nullable(String)", comment: "", codec: "" })),
 });
+
+/** A registry that has one schema for all. */
+const EVERY = { kind: "schema", schema: readAvroSchema(AVRO) } as const;
+const everyId: SchemaOf = () => EVERY;
 
 /** Small whole numbers, the same for the same seed. */
 function below(seed: number): (bound: number) => number {
@@ -101,7 +108,8 @@ function noise(random: (bound: number) => number): Uint8Array {
 describe("decoderOf()", () => {
   test("is nothing for JSON, which needs none", () => {
     expect(decoderOf(sourceOf({ kind: "json" }), [])).toBeUndefined();
-    expect(FORMATS.map(hasOps)).toEqual([false, true, true, false, false, true, false, false]);
+    expect(FORMATS.map(hasOps)).toEqual([false, true, true, false, false, true, false, false, false]);
+    expect(FORMATS.filter(usesRegistry)).toEqual([{ kind: "avro", schema: undefined, isChange: false }]);
   });
 
   test.each(FORMATS.map((format, index) => [format.kind, index] as const))(
@@ -113,11 +121,11 @@ describe("decoderOf()", () => {
       for (let n = 0; n < RECORDS; n++) {
         const bytes = noise(random);
         const before = Buffer.from(bytes).toString("hex");
-        const said = decoder!(bytes);
+        const said = decoder!(bytes, everyId);
         seen.add(said.kind);
         const about = `${kind} of ${before}, WEIR_SEED=${SEED}`;
         expect(Buffer.from(bytes).toString("hex"), about).toBe(before);
-        expect(decoder!(bytes), about).toEqual(said);
+        expect(decoder!(bytes, everyId), about).toEqual(said);
         if (said.kind !== "row") continue;
         expect(() => JSON.parse(said.text), about).not.toThrow();
         expect(typeof judge(said.text, 0).ok, about).toBe("boolean");
@@ -146,6 +154,16 @@ describe("decoderOf()", () => {
       kind: "refused",
       reason: "it is no change of a row (c, u, d or r): its op is 't'",
     });
+  });
+
+  test("reads them by what a registry says, and needs no registry for a tombstone", () => {
+    const decoder = decoderOf(sourceOf({ kind: "avro", schema: undefined, isChange: true }), [])!;
+    const schemaOf: SchemaOf = (id) =>
+      id === 7 ? { kind: "schema", schema: readAvroSchema(CHANGE) } : { kind: "refused", reason: `no ${id}` };
+    const record = (id: string) => Buffer.from(`00000000${id}00020202020263`, "hex");
+    expect(decoder(record("07"), schemaOf)).toMatchObject({ kind: "row", op: "c" });
+    expect(decoder(record("08"), schemaOf)).toEqual({ kind: "refused", column: "", reason: "no 8" });
+    expect(decoder(null)).toMatchObject({ kind: "nothing" });
   });
 });
 

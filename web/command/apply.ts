@@ -10,6 +10,7 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
+import { detach } from "@weir/sql";
 import type { Config } from "../config.ts";
 import { readBase, readProject, writeBase } from "../project.ts";
 import { safeLines, safeText } from "../safe_text.ts";
@@ -192,12 +193,15 @@ export async function pull(config: Config): Promise<number> {
     // Names as the door gives them, but never a way out of the folder.
     if (!/^[a-z]+$/.test(layer) || !/^[a-z][a-z0-9_]*$/.test(name))
       throw new ClientFailed(`Cannot write '${layer}/${name}.sql': that is no name of a definition.`);
-    const path = join(dir, layer, `${name}.sql`);
-    if (existsSync(path) && readFileSync(path, "utf8") === text) continue;
-    mkdirSync(dirname(path), { recursive: true });
-    writeFileSync(path, text);
-    console.log(`${layer}/${name}.sql`);
-    written += 1;
+    const { text: own, files } = layer === "ods" ? detach(text) : { text, files: [] };
+    for (const [file, content] of [[`${name}.sql`, own] as const, ...files]) {
+      const path = join(dir, layer, file);
+      if (existsSync(path) && readFileSync(path, "utf8") === content) continue;
+      mkdirSync(dirname(path), { recursive: true });
+      writeFileSync(path, content);
+      console.log(`${layer}/${file}`);
+      written += 1;
+    }
   }
   writeBase(dir, Math.max(0, ...definitions.map(({ catalog }) => catalog)));
   console.log(written === 0 ? "nothing has changed" : `${written} files written`);

@@ -79,8 +79,8 @@ export function statusText(status: Status, { url, width }: Look): string {
   lines.push(`actors  ${actors.running} running, ${actors.restarted.length} restarted`);
   for (const { address, state, note } of actors.stopped)
     lines.push(`        ${address} is ${state}: ${safeText(note ?? "no reason is known")}`);
-  for (const { address, note } of actors.evolving)
-    lines.push(`        ${address} is evolving: ${safeText(note ?? "")}`);
+  for (const { address, note } of actors.waiting)
+    lines.push(`        ${address} waits: ${safeText(note ?? "no reason is known")}`);
   for (const { address, state, restarts, last_error } of actors.restarted)
     lines.push(`        ${address} is ${state}, ${restarts} restarts: ${safeText(last_error ?? "no reason is known")}`);
   const free = disk.warehouse_free_bytes === null ? "" : `, ${bytes(disk.warehouse_free_bytes)} free`;

@@ -18,7 +18,7 @@ import { qualifiedName } from "@weir/sql";
 import { Cause, Exit } from "effect";
 import { applyReport, type Place, problemLine } from "../apply_report.ts";
 import type { Door } from "../door.ts";
-import { dataPath, definitionPaths, ProjectUnreadable, readBase, readProject, writeBase } from "../project.ts";
+import { definitionPaths, filesNamed, ProjectUnreadable, readBase, readProject, writeBase } from "../project.ts";
 
 /** A change is seen after one look and applied after two: within half a second. */
 const LOOK_EVERY_MS = 200;
@@ -32,7 +32,7 @@ export interface WatchOptions {
   readonly warn: (line: string) => void;
 }
 
-/** What one look at the folder saw: each file's size and time, by path; those of dimensions' data too. */
+/** What one look at the folder saw: each file's size and time, by path; those that definitions name too. */
 export type Sight = ReadonlyMap<string, string>;
 
 /** What is known between looks. */
@@ -58,7 +58,7 @@ function isEqual(one: Sight, other: Sight): boolean {
  */
 export async function watchProject({ door }: { readonly door: Door }, options: WatchOptions): Promise<void> {
   const { projectDir, warn } = options;
-  const data = new Map<string, DataOf>();
+  const data = new Map<string, NamedBy>();
   const sight = look(projectDir, data);
   await applyFolder(door, { ...options, before: sight, sight });
   let watched: Watched = { applied: sight, last: sight };
@@ -84,24 +84,24 @@ export async function watchProject({ door }: { readonly door: Door }, options: W
   goOn();
 }
 
-/** The data of a dimension, and the state of the definition that names it. */
-interface DataOf {
+/** The files that a definition names, and the state of the definition. */
+interface NamedBy {
   readonly stamp: string;
-  readonly path: string | undefined;
+  readonly paths: readonly string[];
 }
 
-function look(dir: string, data: Map<string, DataOf>): Sight {
+function look(dir: string, data: Map<string, NamedBy>): Sight {
   const sight = new Map<string, string>();
   for (const path of definitionPaths(dir)) {
     const stamp = stampOf(join(dir, path));
     sight.set(path, stamp);
-    if (!path.startsWith("dim/")) continue;
+    if (!/^(dim|ods)\//.test(path)) continue;
     let known = data.get(path);
     if (known?.stamp !== stamp) {
-      known = { stamp, path: dataPath(dir, { path, text: textOf(join(dir, path)) })?.path };
+      known = { stamp, paths: filesNamed(dir, { path, text: textOf(join(dir, path)) }).map((named) => named.path) };
       data.set(path, known);
     }
-    if (known.path !== undefined) sight.set(known.path, stampOf(known.path));
+    for (const named of known.paths) sight.set(named, stampOf(named));
   }
   return sight;
 }

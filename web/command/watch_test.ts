@@ -47,6 +47,12 @@ key: id
 from: { file: shop.csv }
 ---*/
 CREATE TABLE dim.shop (id String, name String)`;
+const PRICE = `/*---
+kind: source
+doc: Prices.
+format: { kind: avro, schema: price.avsc }
+---*/
+CREATE TABLE ods.price (id Nullable(String))`;
 const WITHIN_MS = 4_000;
 
 describe("watchProject()", () => {
@@ -133,6 +139,17 @@ describe("watchProject()", () => {
     await line(said, "dim.shop: rebuilt");
     const answer = await platform.request("/v1/sql", { method: "POST", body: "SELECT name FROM dim.shop" });
     expect(await answer.json()).toMatchObject({ data: [{ name: "Market" }] });
+  });
+
+  test("picks up the schemas of a source: missing, there, changed", async () => {
+    write("ods/price.sql", PRICE);
+    expect(await line(warned, "price.avsc")).toStartWith(`${at("ods/price.sql")}:1:1: `);
+    write("ods/price.avsc", '{"type":"record","name":"Price","fields":[]}');
+    await line(said, "ods.price: created");
+    write("ods/price.avsc", '{"type":"record","name":"Cost","fields":[]}');
+    await line(said, "ods.price: described");
+    rmSync(join(dir, "ods/price.sql"));
+    await line(said, "ods.price: its file is gone");
   });
 
   test("mentions a file that is gone; another's change is a conflict, not overwritten", async () => {

@@ -86,7 +86,10 @@ const STATUS: Operation = {
       actors: objectOf({
         running: WHOLE,
         stopped: listOf(objectOf({ address: TEXT, state: TEXT, note: TEXT_OR_NULL })),
-        evolving: listOf(objectOf({ address: TEXT, note: TEXT_OR_NULL })),
+        waiting: {
+          ...listOf(objectOf({ address: TEXT, note: TEXT_OR_NULL })),
+          description: "Partitions that wait for what a schema registry says, and tables that wait for columns.",
+        },
         restarted: listOf(objectOf({ address: TEXT, state: TEXT, restarts: WHOLE })),
       }),
       shards: { type: "integer", description: "ClickHouse servers that rows are spread over." },

@@ -10,7 +10,7 @@ import type { DefinitionFile } from "@weir/actors";
 import { qualifiedName } from "@weir/sql";
 import { Cause, Exit } from "effect";
 import { applyReport, type Place, problemLine } from "../apply_report.ts";
-import { ProjectUnreadable, readProject, withData } from "../project.ts";
+import { ProjectUnreadable, readProject, withFiles } from "../project.ts";
 import { untilRefusalsAreKept, WarehouseRefused } from "./asking.ts";
 import type { Platform } from "./platform.ts";
 
@@ -25,7 +25,7 @@ export interface Changed {
 
 /** What is to be applied. */
 export interface Applying {
-  /** The folder that is read first, and that the data of dimensions is looked for in. */
+  /** The folder that is read first, and in which the files are looked for that definitions name. */
   readonly project: string | undefined;
   readonly isWhole: boolean;
   readonly definitions: Definitions;
@@ -52,13 +52,13 @@ export async function define(
   });
 }
 
-/** The files of the folder, and over them the definitions; a dimension's with its data. */
+/** The files of the folder, and over them the definitions, with what the files hold that they name. */
 function filesOf(
   { project, isWhole, definitions }: Pick<Applying, "project" | "isWhole" | "definitions">,
   place: Place,
 ): readonly DefinitionFile[] {
   try {
-    const own = Object.entries(definitions).map(([path, text]) => withData(project ?? process.cwd(), { path, text }));
+    const own = Object.entries(definitions).map(([path, text]) => withFiles(project ?? process.cwd(), { path, text }));
     const read = isWhole && project !== undefined ? readProject(project) : [];
     return [...read.filter(({ path }) => !Object.hasOwn(definitions, path)), ...own];
   } catch (error) {

@@ -12,7 +12,13 @@
  * @module
  */
 import { platformLayer } from "@weir/actors";
-import { clickHouseWarehouse, embeddedClickHouse, sqliteLog } from "@weir/connectors";
+import {
+  clickHouseWarehouse,
+  embeddedClickHouse,
+  RegistryAway,
+  type SchemaRegistry,
+  sqliteLog,
+} from "@weir/connectors";
 import { atTime } from "@weir/sql";
 import { Effect, Layer, ManagedRuntime } from "effect";
 import type { PublishedApi } from "../api/published.ts";
@@ -95,12 +101,17 @@ export async function openPlatform(): Promise<Platform> {
   }
 }
 
+/** A source that asks a registry can be defined; nothing that a test sends is asked about. */
+const NOBODY: SchemaRegistry = {
+  schema: () => Effect.fail(new RegistryAway({ message: "Cannot ask a schema registry: there is none in a test." })),
+};
+
 function layersOn(dir: string) {
   const warehouse = Layer.unwrap(
     Effect.map(embeddedClickHouse({ dataDir: dir }), ({ connection }) => clickHouseWarehouse(connection)),
   );
   const outside = Layer.mergeAll(warehouse, sqliteLog({ dir, retentionEveryMs: NEVER_MS }));
-  return platformLayer({ refusalsEveryMs: REFUSALS_EVERY_MS }).pipe(
+  return platformLayer({ refusalsEveryMs: REFUSALS_EVERY_MS, registry: NOBODY }).pipe(
     Layer.provideMerge(outside),
     Layer.provide(stderrLogger),
   );
