@@ -36,3 +36,12 @@ export function ageMs(limits: AgeLimits, last: LastLanding, nowMs: number): numb
   const patience = 5 / (1 + last.rows / FEW_ROWS);
   return Math.round(Math.min(limits.ageMsMax, Math.max(limits.ageMsMin, last.tookMs * patience)));
 }
+
+/** How long a batch still waits that began to fill at `openedMs`; not at all once the clock has gone back behind that. */
+export function dueInMs(
+  limits: AgeLimits,
+  last: LastLanding,
+  { openedMs, nowMs }: { readonly openedMs: number; readonly nowMs: number },
+): number {
+  return nowMs < openedMs ? 0 : Math.max(0, openedMs + ageMs(limits, last, nowMs) - nowMs);
+}

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { ageMs } from "./batch_age.ts";
+import { ageMs, dueInMs } from "./batch_age.ts";
 
 const LIMITS = { ageMsMin: 20, ageMsMax: 200 };
 
@@ -13,5 +13,18 @@ describe("ageMs()", () => {
     ["is never above ageMsMax", { tookMs: 90, rows: 0, atMs: 0 }, 500, 200],
   ])("%s", (_, last, nowMs, expected) => {
     expect(ageMs(LIMITS, last, nowMs)).toBe(expected);
+  });
+});
+
+describe("dueInMs()", () => {
+  const last = { tookMs: 0, rows: 0, atMs: 0 };
+  test.each([
+    ["is all of its age at first", 5_000, 20],
+    ["is what is left", 5_015, 5],
+    ["is nothing once it is old", 5_020, 0],
+    ["is nothing when the clock has gone forward", 3_600_000, 0],
+    ["is nothing when the clock has gone back", 4_999, 0],
+  ])("%s", (_, nowMs, expected) => {
+    expect(dueInMs(LIMITS, last, { openedMs: 5_000, nowMs })).toBe(expected);
   });
 });

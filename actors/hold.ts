@@ -139,8 +139,8 @@ const taken = Effect.fnUntraced(function* (
   if (Option.isNone(first)) return 0;
   const commits = yield* log.committed({ group, topic });
   if (!mayBeOpen && (yield* isOpen(name, commits))) return 0;
-  const untilMs = latestOf(commits);
-  if (untilMs > (yield* Clock.currentTimeMillis)) return untilMs;
+  const lateUntilMs = latestOf(commits);
+  if (lateUntilMs > (yield* Clock.currentTimeMillis)) return lateUntilMs;
   let isLost = false;
   let newest = first.value.generation;
   const watch = Effect.flatMap(Queue.take(events), ({ kind, partitions, generation }) => {
@@ -157,7 +157,7 @@ const taken = Effect.fnUntraced(function* (
 });
 
 /** Until when an insert of an owner that was lost may still come, and a change of what it owned waits; 0 if none can. */
-export const lateUntilMs = Effect.fnUntraced(function* (of: Pick<Holdable, "group" | "topic">) {
+export const lateUntil = Effect.fnUntraced(function* (of: Pick<Holdable, "group" | "topic">) {
   const { committed } = yield* Log;
   return latestOf(yield* committed(of));
 });
@@ -165,13 +165,19 @@ export const lateUntilMs = Effect.fnUntraced(function* (of: Pick<Holdable, "grou
 const latestOf = (commits: readonly Commit[]) =>
   Math.max(0, ...commits.map(({ metadata }) => decodeMark(metadata)?.lateUntilMs ?? 0));
 
-/** Whether a batch is announced and not finished. What an older epoch left open ended with it; a ledger that is away says nothing. */
+/**
+ * Whether a batch is announced and not finished. What is open in a partition ended once that partition is in a newer epoch;
+ * another one may be ahead of it. A ledger that is away says nothing.
+ */
 const isOpen = Effect.fnUntraced(function* (name: string, commits: readonly Commit[]) {
-  const open = commits.flatMap(({ metadata }) => decodeMark(metadata)?.intent ?? []);
+  const open = commits.flatMap(({ partition, metadata }) => {
+    const intent = decodeMark(metadata)?.intent;
+    return intent === undefined ? [] : [{ partition, epoch: intent.epoch }];
+  });
   if (open.length === 0) return false;
   const { positions } = yield* Ledger;
   const known = yield* Effect.orElseSucceed(positions(name), () => []);
-  return open.some(({ epoch }) => known.every((position) => position.epoch <= epoch));
+  return open.some(({ partition, epoch }) => !known.some((at) => at.partition === partition && at.epoch > epoch));
 });
 
 const notReleased = ({ name }: Holdable) =>

@@ -6,8 +6,9 @@ import { holding, outsideHolds, stillHeld } from "./hold.ts";
 import { encodeMark } from "./intent.ts";
 import { Ledger } from "./ledger.ts";
 
-/** A ledger that remembers nothing. */
-const NO_LEDGER = { positions: () => Effect.succeed([]) } as unknown as Ledger["Service"];
+/** A ledger that knows a partition's epoch, or nothing. */
+const ledgerOf = (...known: readonly { readonly partition: number; readonly epoch: number }[]) =>
+  ({ positions: () => Effect.succeed(known) }) as unknown as Ledger["Service"];
 
 const ODS = { group: "weir.ods.t", topic: "t", name: "ods.t" };
 const OPEN = { epoch: 1, catalog: 1, atMs: 0, ranges: [{ partition: 0, from: 0, to: 1, rows: 1, crc: 0 }] };
@@ -43,18 +44,18 @@ function fakeLog(marks: (attempt: number) => string | "not released") {
 }
 
 /** Runs work under a hold for `ms` of the test's clock. */
-const holdFor = <A, E>(log: Log["Service"], work: Effect.Effect<A, E>, ms: number) =>
+const holdFor = <A, E>(
+  log: Log["Service"],
+  work: Effect.Effect<A, E>,
+  { ms, ledger = ledgerOf() }: { readonly ms: number; readonly ledger?: Ledger["Service"] },
+) =>
   Effect.runPromise(
     Effect.gen(function* () {
       const fiber = yield* Effect.forkChild(holding([ODS], work));
       yield* Effect.yieldNow;
       yield* TestClock.adjust(ms);
       return fiber.pollUnsafe();
-    }).pipe(
-      Effect.provideService(Log, log),
-      Effect.provideService(Ledger, NO_LEDGER),
-      Effect.provide(TestClock.layer()),
-    ),
+    }).pipe(Effect.provideService(Log, log), Effect.provideService(Ledger, ledger), Effect.provide(TestClock.layer())),
   );
 const ended = (exit: unknown) =>
   exit === undefined ? "still waiting" : Exit.isSuccess(exit as never) ? "done" : "failed";
@@ -75,10 +76,21 @@ describe("holding()", () => {
     ["goes on when it cannot come any more", () => mark({ lateUntilMs: 90_000 }), 91_000, 2, "done"],
   ] as const)("%s", async (_, marks, ms, tries, expected) => {
     const { script, log } = fakeLog(marks);
-    const exit = await holdFor(log, Effect.void, ms);
+    const exit = await holdFor(log, Effect.void, { ms });
     expect(ended(exit)).toBe(expected);
     if (tries !== undefined) expect(script.tries).toBe(tries);
     if (expected !== "still waiting") expect(script.open).toBe(0);
+  });
+});
+
+describe("holding() and a batch that is left open", () => {
+  test.each([
+    ["waits for it", { partition: 0, epoch: 1 }, "still waiting"],
+    ["waits for it when another partition is in a newer epoch", { partition: 1, epoch: 2 }, "still waiting"],
+    ["does not when its partition is in a newer epoch", { partition: 0, epoch: 2 }, "done"],
+  ] as const)("%s", async (_, known, expected) => {
+    const { log } = fakeLog(() => mark({ intent: OPEN }));
+    expect(ended(await holdFor(log, Effect.void, { ms: 1_000, ledger: ledgerOf(known) }))).toBe(expected);
   });
 });
 
@@ -91,7 +103,7 @@ describe("stillHeld", () => {
   ])("%s", async (_, heldUntilMs, expected) => {
     const { script, log } = fakeLog(() => mark());
     script.heldUntilMs = heldUntilMs;
-    expect(ended(await holdFor(log, work, 3_000))).toBe(expected);
+    expect(ended(await holdFor(log, work, { ms: 3_000 }))).toBe(expected);
   });
 
   test("fails as soon as the group takes the partitions away", async () => {
@@ -100,14 +112,14 @@ describe("stillHeld", () => {
       Effect.sync(() => Queue.offerUnsafe(script.events[0]!, { kind: "revoked", generation: 1, partitions: [0] })),
       work,
     );
-    const exit = await holdFor(log, losing, 3_000);
+    const exit = await holdFor(log, losing, { ms: 3_000 });
     expect(ended(exit)).toBe("failed");
   });
 
   test("asks nothing of what outlives the hold that it was begun under", async () => {
     const { script, log } = fakeLog(() => mark());
     script.heldUntilMs = Number.NEGATIVE_INFINITY;
-    expect(ended(await holdFor(log, outsideHolds(work), 3_000))).toBe("done");
+    expect(ended(await holdFor(log, outsideHolds(work), { ms: 3_000 }))).toBe("done");
   });
 
   test("asks nothing of work that holds nothing", async () => {

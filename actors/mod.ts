@@ -6,7 +6,6 @@
  *
  * @module
  */
-
 export { type BackupFailures, Backups } from "./backup.ts";
 export * from "./catalog/apply.ts";
 export type { BackfillProgress } from "./catalog/backfill.ts";
@@ -19,6 +18,7 @@ export { positionOf, type ResetTo } from "./catalog/reset.ts";
 export { BuildFailed } from "./catalog/site.ts";
 export * from "./duplicates.ts";
 export { PositionRefused } from "./gap.ts";
+export { type Holdable, holding, stillHeld } from "./hold.ts";
 export * from "./intent.ts";
 export * from "./landing.ts";
 export * from "./ledger.ts";

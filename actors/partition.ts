@@ -11,7 +11,7 @@
  *
  * @module
  */
-import { Log, type OffsetGap, type Records } from "@weir/connectors";
+import { heldBytes, Log, type OffsetGap, type Records } from "@weir/connectors";
 import { Effect } from "effect";
 import { AWAY_RETRY } from "./away_retry.ts";
 import { gapNote } from "./position.ts";
@@ -23,7 +23,7 @@ export interface PartitionLimits {
   /** One read. */
   readonly recordsMax: number;
   readonly bytesMax: number;
-  /** Bytes offered and not yet cut into a batch. */
+  /** What is held of records offered and not yet cut into a batch, in bytes of memory. */
   readonly aheadBytesMax: number;
   /** How long one read waits for news. */
   readonly waitMs: number;
@@ -107,7 +107,7 @@ function noteOf({ topic, partition, asked, earliest, latest }: OffsetGap): strin
 function onRead(limits: PartitionLimits, state: PartitionState, records: Records): PartitionTurn {
   if (records.count === 0) return [{ ...state, next: records.next }, [read(records.next)]];
   const bytes = records.bytes.length;
-  const ahead = state.ahead + bytes;
+  const ahead = state.ahead + heldBytes(records);
   const next: PartitionState = { ...state, next: records.next, ahead, rows: state.rows + records.count };
   const offer: PartitionCommand = { kind: "act", action: { kind: "offer", records } };
   if (ahead >= limits.aheadBytesMax) return [{ ...next, phase: "full" }, [offer]];

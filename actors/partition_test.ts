@@ -4,11 +4,11 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { OffsetGap } from "@weir/connectors";
+import { heldBytes, OffsetGap } from "@weir/connectors";
 import { type PartitionLimits, type PartitionMessage, type PartitionState, stepPartition } from "./partition.ts";
 import { numbered, recordsOf } from "./records_fixture.ts";
 
-const LIMITS: PartitionLimits = { recordsMax: 10, bytesMax: 1_000, aheadBytesMax: 2_000, waitMs: 5_000, pauseMs: 10 };
+const LIMITS: PartitionLimits = { recordsMax: 10, bytesMax: 1_000, aheadBytesMax: 9_000, waitMs: 5_000, pauseMs: 10 };
 const STATE: PartitionState = { next: 5, ahead: 0, phase: "reading", rows: 0, note: undefined };
 
 const read = (count: number, next = 5 + count): PartitionMessage => ({
@@ -19,6 +19,8 @@ const large = (bytes: number): PartitionMessage => ({
   kind: "read",
   records: recordsOf(["x".repeat(bytes - 20 - "key 5".length)], { from: 5 }),
 });
+/** What one record of so many bytes takes. */
+const held = (bytes: number) => heldBytes({ bytes: new Uint8Array(bytes), count: 1 });
 const consumed = (bytes: number): PartitionMessage => ({ kind: "consumed", bytes });
 const gap = (asked: number, earliest: number, latest: number): PartitionMessage => ({
   kind: "gap",
@@ -61,33 +63,40 @@ describe("stepPartition()", () => {
       {},
       large(500),
       ["offer 1", "read 6"],
-      { phase: "reading", ahead: 500 },
+      { phase: "reading", ahead: held(500) },
     ],
-    ["rests one byte below", {}, large(499), ["offer 1", "rest 10"], { phase: "pausing", ahead: 499 }],
+    ["rests one byte below", {}, large(499), ["offer 1", "rest 10"], { phase: "pausing", ahead: held(499) }],
     ["asks again after a read without news", {}, read(0), ["read 5"], { phase: "reading", rows: 0 }],
     ["goes on behind offsets which the log skips", {}, read(0, 9), ["read 9"], { next: 9 }],
     ["goes on behind offsets skipped after the last record", {}, read(5, 40), ["offer 5", "read 40"], { next: 40 }],
     [
       "is full when aheadBytesMax are offered",
-      { ahead: 1_500 },
+      { ahead: 9_000 - held(500) },
       large(500),
       ["offer 1"],
-      { phase: "full", ahead: 2_000 },
+      { phase: "full", ahead: 9_000 },
     ],
-    ["goes on one byte below", { ahead: 1_499 }, large(500), ["offer 1", "read 6"], { phase: "reading", ahead: 1_999 }],
+    [
+      "goes on one byte below",
+      { ahead: 8_999 - held(500) },
+      large(500),
+      ["offer 1", "read 6"],
+      { phase: "reading", ahead: 8_999 },
+    ],
+    ["counts what describes the records", { ahead: 8_000 }, read(1), ["offer 1"], { phase: "full" }],
     [
       "reads on when there is room again",
-      { phase: "full", ahead: 2_000 },
+      { phase: "full", ahead: 9_000 },
       consumed(1),
       ["read 5"],
-      { phase: "reading", ahead: 1_999 },
+      { phase: "reading", ahead: 8_999 },
     ],
     [
       "stays full while there is no room",
-      { phase: "full", ahead: 3_000 },
+      { phase: "full", ahead: 10_000 },
       consumed(1_000),
       [],
-      { phase: "full", ahead: 2_000 },
+      { phase: "full", ahead: 9_000 },
     ],
     ["only counts what is consumed while it reads", { ahead: 500 }, consumed(500), [], { phase: "reading", ahead: 0 }],
     [

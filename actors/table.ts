@@ -12,6 +12,7 @@
  */
 import {
   type Commit,
+  heldBytes,
   Log,
   LogFailed,
   type Membership,
@@ -340,7 +341,7 @@ const consumed = Effect.fnUntraced(function* (hands: Hands, parts: readonly Part
     const reader = hands.readers?.refs.get(range.partition);
     if (reader === undefined) continue;
     // A read is paid back whole, with the slice that ends it.
-    const bytes = slices.reduce((sum, { records, end }) => sum + (end === records.count ? records.bytes.length : 0), 0);
+    const bytes = slices.reduce((sum, { records, end }) => sum + (end === records.count ? heldBytes(records) : 0), 0);
     if (bytes > 0) yield* reader.tell({ kind: "consumed", bytes });
   }
 });

@@ -19,7 +19,7 @@
  */
 import type { Commit, MembershipEvent, Records } from "@weir/connectors";
 import { cut, rowsReady } from "./batch.ts";
-import { ageMs } from "./batch_age.ts";
+import { dueInMs } from "./batch_age.ts";
 import { type Intent, sameCut, tokenOf } from "./intent.ts";
 import type { Located, Place } from "./position.ts";
 import type { Command, Turn } from "./runtime/actor.ts";
@@ -227,26 +227,19 @@ function fill(state: TableState, nowMs: number): TableTurn {
     const [next, commands] = announce(filled, batch, nowMs);
     return [next, [...commands, act({ kind: "consumed", parts: batch.parts })]];
   }
-  if (state.openedMs === undefined) return [state, []];
-  return [
-    state,
-    [
-      {
-        kind: "after",
-        timer: "age",
-        delayMs: Math.max(1, state.openedMs + ageMs(state.setup.limits, state.last, nowMs) - nowMs),
-        message: { kind: "aged" },
-      },
-    ],
-  ];
+  const { openedMs, last, setup } = state;
+  if (openedMs === undefined) return [state, []];
+  const delayMs = Math.max(1, dueInMs(setup.limits, last, { openedMs, nowMs }));
+  return [state, [{ kind: "after", timer: "age", delayMs, message: { kind: "aged" } }]];
 }
 
 /** Takes a batch out of what is ready if it is full or old enough. */
 function cutBatch(state: TableState, nowMs: number): readonly [TableState, Batch | undefined] {
   const { limits, statement, catalog } = state.setup;
-  if (state.openedMs === undefined || isEnding(state)) return [state, undefined];
+  const { openedMs, last } = state;
+  if (openedMs === undefined || isEnding(state)) return [state, undefined];
   const ready = readyOf(state);
-  if (!isFull(state) && nowMs - state.openedMs < ageMs(limits, state.last, nowMs)) return [state, undefined];
+  if (!isFull(state) && dueInMs(limits, last, { openedMs, nowMs }) > 0) return [state, undefined];
   const [{ epoch }] = state.owned.values();
   const { parts, rest } = cut(ready, limits);
   const owned = new Map<number, Owned>();

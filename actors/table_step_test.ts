@@ -58,6 +58,11 @@ describe("stepTable(): one batch after the other", () => {
       ["cancel age", "start announce g1 0@0+0[0,4)", "consumed 0[0,4)"],
     ],
     ["aged too early: looks again", [...FILLING, offered(1, 0, [0, 2]), 19, aged], ["after 1 aged"]],
+    [
+      "aged after the clock went back: announces",
+      [...FILLING, offered(1, 0, [0, 2]), -3_600_000, aged],
+      ["cancel age", "start announce g1 0@0+0[0,2)", "consumed 0[0,2)"],
+    ],
     ["aged: announces", ANNOUNCING, ["cancel age", "start announce g1 0@0+0[0,2)", "consumed 0[0,2)"]],
     ["aged with nothing ready: nothing", [...FILLING, 50, aged], []],
     ["announced: lands, with a deadline from the announcement", LANDING, ["start land 0[0,2) by 60020"]],

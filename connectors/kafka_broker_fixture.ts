@@ -71,6 +71,9 @@ export interface TestBroker {
   readonly address: string;
   /** Addresses that want more, and what their callers need; only of a broker that guards. */
   readonly guarded?: GuardedAddresses;
+  /** Process id of the one that runs now, or ran last. */
+  readonly pid: () => number;
+  readonly ended: () => Promise<unknown>;
   /** Ends it as a power cut of the process would; what it has acknowledged stays. */
   readonly kill: () => Promise<void>;
   /** Starts it again, on the same data and ports. */
@@ -109,7 +112,13 @@ export async function startBroker(
   const properties = join(folder, "server.properties");
   const [address, controller] = [`127.0.0.1:${port}`, `127.0.0.1:${controllerPort}`];
   const advertised = `127.0.0.1:${advertisedPort ?? port}`;
-  writeFileSync(properties, propertiesOf({ folder, address, advertised, controller, guarded }));
+  const more = guarded ? [`TLS://${guarded.tls}`, `LOGIN://${guarded.login}`, `TLSLOGIN://${guarded.tlsLogin}`] : [];
+  const told = propertiesOf({
+    ...{ node: 1, voters: [`1@${controller}`], controller, dataDir: `${folder}/data` },
+    ...{ listeners: [`BROKER://${address}`, ...more], advertised: [`BROKER://${advertised}`, ...more] },
+    ...{ copies: { all: 1, inSync: 1 }, sessionMs: 2_000 },
+  });
+  writeFileSync(properties, guards ? told + guardedProperties(folder) : told);
   const java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-cp", `${jars}/*`];
   const format = ["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", properties];
   for (const mechanism of guards ? SCRAM : [])
@@ -138,7 +147,7 @@ export async function startBroker(
     await answers();
   };
   await answers();
-  return { address, ...(guarded && { guarded }), kill, restart, stop };
+  return { address, ...(guarded && { guarded }), pid: () => child.pid, ended: () => child.exited, kill, restart, stop };
 }
 
 const USER = { username: "weir", password: "right" } as const;
@@ -188,36 +197,47 @@ export async function listens(port: number): Promise<boolean> {
   }
 }
 
-function propertiesOf(of: {
-  readonly folder: string;
-  readonly address: string;
-  readonly advertised: string;
+/** What one broker is told, which is a controller too. */
+interface BrokerProperties {
+  readonly node: number;
+  /** `<node>@<address>` of every controller. */
+  readonly voters: readonly string[];
+  /** Its own among them. */
   readonly controller: string;
-  readonly guarded: GuardedAddresses | undefined;
-}): string {
-  const { guarded } = of;
-  const more = guarded ? [`TLS://${guarded.tls}`, `LOGIN://${guarded.login}`, `TLSLOGIN://${guarded.tlsLogin}`] : [];
+  /** `<NAME>://<address>`: what it listens to, and what it tells clients. */
+  readonly listeners: readonly string[];
+  readonly advertised: readonly string[];
+  readonly dataDir: string;
+  /** How often everything is kept, and how many of these acknowledge it. */
+  readonly copies: { readonly all: number; readonly inSync: number };
+  readonly sessionMs: number;
+}
+
+/** The file that a broker is started with. */
+export function propertiesOf(of: BrokerProperties): string {
+  const { all, inSync } = of.copies;
   return `process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@${of.controller}
-listeners=${[`BROKER://${of.address}`, ...more, `CTL://${of.controller}`]}
-advertised.listeners=${[`BROKER://${of.advertised}`, ...more]}
+node.id=${of.node}
+controller.quorum.voters=${of.voters}
+listeners=${[...of.listeners, `CTL://${of.controller}`]}
+advertised.listeners=${of.advertised}
 listener.security.protocol.map=BROKER:PLAINTEXT,CTL:PLAINTEXT,TLS:SSL,LOGIN:SASL_PLAINTEXT,TLSLOGIN:SASL_SSL
 controller.listener.names=CTL
 inter.broker.listener.name=BROKER
-log.dirs=${of.folder}/data
+log.dirs=${of.dataDir}
 auto.create.topics.enable=false
-offsets.topic.replication.factor=1
+min.insync.replicas=${inSync}
+offsets.topic.replication.factor=${all}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor=${all}
+transaction.state.log.min.isr=${inSync}
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
-share.coordinator.state.topic.min.isr=1
+share.coordinator.state.topic.replication.factor=${all}
+share.coordinator.state.topic.min.isr=${inSync}
 group.initial.rebalance.delay.ms=0
-broker.session.timeout.ms=2000
+broker.session.timeout.ms=${of.sessionMs}
 broker.heartbeat.interval.ms=500
-${guarded === undefined ? "" : guardedProperties(of.folder)}`;
+`;
 }
 
 function guardedProperties(folder: string): string {

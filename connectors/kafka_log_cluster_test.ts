@@ -1,23 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Effect, Exit } from "effect";
 import { Kafka, logLevel } from "kafkajs";
-import { kafkaFor } from "./kafka_broker_fixture.ts";
-import { startCluster, type TestCluster } from "./kafka_cluster_fixture.ts";
+import { clusterFor, startCluster, type TestCluster } from "./kafka_cluster_fixture.ts";
 import { kafkaLog } from "./kafka_log/mod.ts";
 import { Log } from "./log.ts";
 import { at, freshName, packed, readAll, valuesOf } from "./log_contract_fixture.ts";
 
-const FILE = "connectors/kafka_log_cluster_test.ts";
 const PARTITIONS = 6;
 
-/** Three brokers are half a minute of two cores, so they are asked for. */
-function clusterJars(): string | undefined {
-  if (process.env.WEIR_KAFKA_CLUSTER === "1") return kafkaFor(FILE);
-  console.log(`skipped: ${FILE}, because WEIR_KAFKA_CLUSTER=1 does not ask for three brokers`);
-  return undefined;
-}
-
-const jars = clusterJars();
+const jars = clusterFor("connectors/kafka_log_cluster_test.ts");
 
 describe.skipIf(jars === undefined)("kafkaLog() on three brokers", () => {
   let cluster: TestCluster;

@@ -1,7 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { Effect, Exit, Fiber, Layer } from "effect";
 import { CompressionTypes, ConfigResourceTypes, Kafka, logLevel } from "kafkajs";
-import { type CuttingProxy, openCuttingProxy } from "./cutting_proxy_fixture.ts";
 import { kafkaFor, startBroker, type TestBroker } from "./kafka_broker_fixture.ts";
 import { kafkaLog } from "./kafka_log/mod.ts";
 import { Log } from "./log.ts";
@@ -17,20 +16,24 @@ import {
   textOf,
   valuesOf,
 } from "./log_contract_fixture.ts";
+import { lostAppends } from "./lost_appends_fixture.ts";
 import { headersOf } from "./records.ts";
+import { TcpProxy } from "./tcp_proxy_fixture.ts";
 
 const jars = kafkaFor("connectors/kafka_log_test.ts");
 
 describe.skipIf(jars === undefined)("kafkaLog()", () => {
   let broker: TestBroker;
-  let wire: CuttingProxy;
+  let wire: TcpProxy;
+  let isLost = () => false;
   beforeAll(async () => {
-    wire = await openCuttingProxy();
+    wire = await TcpProxy.open();
+    wire.tap = () => lostAppends(() => isLost());
     broker = await startBroker(jars!, { advertisedPort: wire.port });
     wire.target = Number(broker.address.split(":")[1]);
   }, 60_000);
   afterAll(async () => {
-    wire?.close();
+    await wire?.stop();
     await broker?.stop();
   });
 
@@ -141,9 +144,9 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
     const topic = await withLog(freshTopic(2));
     const ends = await Effect.runPromise(
       Effect.gen(function* () {
-        wire.cuts = () => ++answers % 3 === 0;
+        isLost = () => ++answers % 3 === 0;
         return yield* Effect.forEach(Array(appends).keys(), (n) => append(topic, n), { concurrency: "unbounded" });
-      }).pipe(Effect.provide(layer()), Effect.ensuring(Effect.sync(() => (wire.cuts = () => false)))),
+      }).pipe(Effect.provide(layer()), Effect.ensuring(Effect.sync(() => (isLost = () => false)))),
     );
     expect(answers).toBeGreaterThan(6);
     expect(ends.filter(Exit.isSuccess).length).toBeGreaterThan(0);

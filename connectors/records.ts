@@ -177,6 +177,16 @@ export interface Framed {
   readonly headers: ReadonlyMap<number, Readonly<Record<string, string>>>;
 }
 
+/** What eight columns cost beside what is in them. */
+const READ_BYTES = 2_048;
+/** A record's share of those columns. */
+const COLUMNS_BYTES = 2 * 8 + 6 * 4;
+
+/** What records take in memory, in bytes: of a read that found few, most of it describes them. */
+export function heldBytes({ bytes, count }: Pick<Records, "bytes" | "count">): number {
+  return READ_BYTES + COLUMNS_BYTES * count + bytes.length;
+}
+
 /** One stretch of packed records with consecutive offsets, `count` of them from `firstOffset`. */
 export interface PackedRun {
   readonly firstOffset: number;

@@ -46,10 +46,13 @@ export async function startProcess(options: {
   readonly projectDir?: string;
   readonly env?: Readonly<Record<string, string>>;
   readonly args?: readonly string[];
+  /** A file that is run before it, in its process. */
+  readonly preload?: string | undefined;
 }): Promise<DoorProcess> {
   const project = options.projectDir === undefined ? [] : ["--project", options.projectDir];
   const args = [MAIN, "start", "--json", "--port", "0", "--data", options.dataDir, ...project, ...(options.args ?? [])];
-  const child = Bun.spawn([process.execPath, ...args], {
+  const preload = options.preload === undefined ? [] : ["--preload", options.preload];
+  const child = Bun.spawn([process.execPath, ...preload, ...args], {
     env: { ...process.env, ...options.env },
     stdout: "pipe",
     stderr: "pipe",
@@ -76,7 +79,7 @@ export async function startProcess(options: {
     token,
     pid,
     post,
-    engine: () => childOf(pid),
+    engine: () => childOf(pid, "libchdb"),
     memoryMiB: () => memoryOf(pid),
     get: (path) => fetch(`${url}${path}`, { headers }),
     sql: async <Row>(text: string) => {
@@ -106,12 +109,12 @@ async function firstLine(stream: ReadableStream<Uint8Array>): Promise<string | u
   }
 }
 
-/** The child process that runs ClickHouse. */
-function childOf(pid: number): number {
+/** The child of a process whose command line has these words, for example its ClickHouse. Throws if there is none. */
+export function childOf(pid: number, words: string): number {
   const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "utf8").trim().split(/\s+/).map(Number);
-  const engine = children.find((child) => readFileSync(`/proc/${child}/cmdline`, "utf8").includes("libchdb"));
-  if (engine === undefined) throw new Error(`Process ${pid} has no ClickHouse child`);
-  return engine;
+  const found = children.find((child) => readFileSync(`/proc/${child}/cmdline`, "latin1").includes(words));
+  if (found === undefined) throw new Error(`Process ${pid} has no child with ${words}`);
+  return found;
 }
 
 function memoryOf(pid: number): number {

@@ -5,9 +5,9 @@
  *
  * @module
  */
-import { readFileSync } from "node:fs";
 import { embeddedClickHouse } from "@weir/connectors";
 import { Effect, Exit, Scope } from "effect";
+import { childOf } from "./door_process.ts";
 
 /** A running ClickHouse. */
 export interface Engine {
@@ -35,17 +35,7 @@ export async function openEngine(dataDir: string): Promise<Engine> {
       if (!response.ok) throw new Error(`${text} in: ${sql}`);
       return text.trim();
     },
-    pid: () => childOn(port),
+    pid: () => childOf(process.pid, `http_port=${port}`),
     stop: () => Effect.runPromise(Scope.close(scope, Exit.void)),
   };
-}
-
-/** The child of this process that listens on a port. */
-function childOn(port: string): number {
-  const children = readFileSync(`/proc/${process.pid}/task/${process.pid}/children`, "utf8").trim().split(/\s+/);
-  const found = children.find((child) =>
-    readFileSync(`/proc/${child}/cmdline`, "latin1").includes(`http_port=${port}`),
-  );
-  if (found === undefined) throw new Error(`No child of this process listens on port ${port}`);
-  return Number(found);
 }

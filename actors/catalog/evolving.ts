@@ -13,7 +13,7 @@
 import { type Log, WarehouseFailed } from "@weir/connectors";
 import { DefinitionError, type NewColumn, type Source } from "@weir/sql";
 import { Cause, Clock, Effect, Exit, type Scope } from "effect";
-import { lateUntilMs } from "../hold.ts";
+import { lateUntil } from "../hold.ts";
 import { groupOf } from "../owners.ts";
 import { type Awaited, type Ended, gathered, isResting, refusalOf, rested } from "./awaited.ts";
 import type { EvolveAsk, Evolved } from "./evolve.ts";
@@ -75,7 +75,7 @@ const evolveDue = Effect.fnUntraced(function* <E>({ kept, awaited, change }: Evo
 
 /** Until when a lost owner keeps a change waiting. It is waited for here, because under a hold nobody else's change could be made. */
 const lateMsOf = (source: Source) =>
-  Effect.orElseSucceed(lateUntilMs({ group: groupOf({ source }), topic: source.topic }), () => 0);
+  Effect.orElseSucceed(lateUntil({ group: groupOf({ source }), topic: source.topic }), () => 0);
 
 function endOf(exit: Exit.Exit<unknown, unknown>): Ended {
   if (Exit.isSuccess(exit)) return { kind: "done" };

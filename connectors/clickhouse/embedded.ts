@@ -22,6 +22,7 @@ import { type EngineOptions, type EngineProcess, type StartProblem, spawnEngine 
 import { libraryPath } from "./library.ts";
 import { loadPasswords, type Passwords, passwordHashes } from "./passwords.ts";
 import { ClickHouseStartFailed } from "./start_failed.ts";
+import { forgetTornTokens } from "./torn_tokens.ts";
 
 /** Where the data lives, and what tests shorten. */
 export interface EmbeddedOptions {
@@ -165,6 +166,13 @@ function explain(dataDir: string): (cause: unknown) => ClickHouseStartFailed {
   };
 }
 
+function explainRepair(cause: unknown): ClickHouseStartFailed {
+  const code = (cause as NodeJS.ErrnoException).code ?? String(cause);
+  return new ClickHouseStartFailed({
+    message: `Cannot start ClickHouse: it was killed, and the tokens of its inserts cannot be looked through (${code}). Give this user write permission on the data directory.`,
+  });
+}
+
 function explainSpawn(cause: unknown): ClickHouseStartFailed {
   return new ClickHouseStartFailed({
     message: `Cannot start ClickHouse: its process cannot be spawned (${cause}). Use Bun 1.4 or newer on Linux or macOS, or set CLICKHOUSE_URL.`,
@@ -181,7 +189,7 @@ const firstStart = Effect.fn("firstStart")(function* (prepared: Prepared, option
       tries += 1;
       continue;
     }
-    const child = yield* Effect.try({ try: () => spawnEngine({ ...prepared, port }), catch: explainSpawn });
+    const child = yield* spawned({ ...prepared, port });
     const problem = yield* startedOf(child);
     if (problem === undefined) return { options: { ...prepared, port }, child, restarts: 0, stopping: false } as Engine;
     if (problem.kind === "failed") return yield* failedStart(problem);
@@ -194,6 +202,16 @@ const firstStart = Effect.fn("firstStart")(function* (prepared: Prepared, option
   return yield* new ClickHouseStartFailed({
     message: `Cannot start ClickHouse: ${PORT_TRIES_MAX} ports of ${PORTS.from}-${PORTS.below - 1} in a row were taken. Stop what holds them.`,
   });
+});
+
+/** Spawns a child; what it would wrongly believe to be stored after a kill is forgotten before. */
+const spawned = Effect.fn("spawned")(function* (options: EngineOptions) {
+  const torn = yield* Effect.try({ try: () => forgetTornTokens(options.enginePath), catch: explainRepair });
+  if (torn.length > 0)
+    yield* Effect.logWarning(
+      `ClickHouse was killed between a part's token and the part (${torn.join(", ")}): an insert that is repeated stores it.`,
+    );
+  return yield* Effect.try({ try: () => spawnEngine(options), catch: explainSpawn });
 });
 
 /** Waits for the child's verdict; a child that failed, or whose start was interrupted, is ended. */
@@ -259,7 +277,7 @@ const keepRunning = Effect.fn("keepRunning")(function* (engine: Engine, policy: 
     yield* Effect.sleep(next.delayMs);
     bornMs = yield* Clock.currentTimeMillis;
     engine.restarts += 1;
-    engine.child = spawnEngine(engine.options);
+    engine.child = yield* spawned(engine.options);
     yield* startedOf(engine.child);
   }
 });

@@ -30,8 +30,8 @@ export class Catalog {
 
   /** The topic; throws LogFailed("unknown topic"). */
   async topic(name: string): Promise<TopicMetadata> {
-    if (Date.now() - this.#askedAtMs > AGE_MS_MAX) await this.refresh();
-    else if (!this.#topics.has(name) && Date.now() - this.#askedAtMs > MISSED_MS_MIN) await this.refresh();
+    if (performance.now() - this.#askedAtMs > AGE_MS_MAX) await this.refresh();
+    else if (!this.#topics.has(name) && performance.now() - this.#askedAtMs > MISSED_MS_MIN) await this.refresh();
     const topic = this.#topics.get(name);
     if (topic === undefined) throw unknownTopic(name);
     return topic;
@@ -39,7 +39,7 @@ export class Catalog {
 
   /** The topic if nothing has to be asked for it. */
   known(name: string): TopicMetadata | undefined {
-    return Date.now() - this.#askedAtMs > AGE_MS_MAX ? undefined : this.#topics.get(name);
+    return performance.now() - this.#askedAtMs > AGE_MS_MAX ? undefined : this.#topics.get(name);
   }
 
   /** The id of a topic, asked now; undefined if it is not there. Throws LogFailed. */
@@ -96,7 +96,7 @@ export class Catalog {
     try {
       const topics = await askMetadata(await anyBroker(this.#cluster));
       this.#topics = new Map(topics.map((topic) => [topic.name, topic]));
-      this.#askedAtMs = Date.now();
+      this.#askedAtMs = performance.now();
     } catch (error) {
       this.stale();
       throw failureOf(error, { doing: "list the topics" });

@@ -265,8 +265,8 @@ export class Member {
     if (partitions.length > 0) {
       this.#unreleased = new Set(partitions);
       Queue.offerUnsafe(this.events, { kind: "revoked", generation, partitions });
-      const deadlineMs = Date.now() + RELEASE_MS_MAX;
-      while (!this.#left && this.#unreleased.size > 0 && Date.now() < deadlineMs) {
+      const deadlineMs = performance.now() + RELEASE_MS_MAX;
+      while (!this.#left && this.#unreleased.size > 0 && performance.now() < deadlineMs) {
         await this.#pause(HEARTBEAT_MS);
         if (this.#unreleased.size > 0) await this.#heartbeat();
       }

@@ -133,12 +133,12 @@ export class IdempotentProducer {
 
 /** Calls again, with pauses, while the error may go away. */
 async function repeated<A>(call: () => Promise<A>, between?: () => Promise<void>): Promise<A> {
-  const deadlineMs = Date.now() + TRIES_MS_MAX;
+  const deadlineMs = performance.now() + TRIES_MS_MAX;
   for (let pauseMs = PAUSE_MS_MIN; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
     try {
       return await call();
     } catch (error) {
-      if (!isLater(error) || Date.now() + pauseMs > deadlineMs) throw error;
+      if (!isLater(error) || performance.now() + pauseMs > deadlineMs) throw error;
     }
     await Bun.sleep(pauseMs);
     await between?.();

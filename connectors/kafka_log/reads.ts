@@ -75,7 +75,7 @@ export class Reads {
 
   /** Reads as soon as there is something to read; the returned function gives up waiting. */
   read(at: ReadAt, done: ReadDone): () => void {
-    const waiting: Waiting = { at, deadlineMs: Date.now() + at.waitMs, done, stopped: false };
+    const waiting: Waiting = { at, deadlineMs: performance.now() + at.waitMs, done, stopped: false };
     if (this.#closed) done(unavailable("it is closed"), undefined);
     else if (!Number.isSafeInteger(at.offset) || at.offset < 0)
       done(invalid(`Cannot read '${at.topic}'/${at.partition}: ${at.offset} is not an offset.`), undefined);
@@ -151,7 +151,7 @@ export class Reads {
       else if (answer instanceof LogFailed) done(answer, undefined);
       else if (answer.next > at.offset) done(undefined, answer);
       // what there was no room for, or only for a part of a batch, comes when its read is the first of a fetch
-      else if (at.offset < partition!.readableTo || Date.now() < deadlineMs) again.push(waiting);
+      else if (at.offset < partition!.readableTo || performance.now() < deadlineMs) again.push(waiting);
       else done(undefined, answer);
     }
     return again.filter(({ stopped }) => !stopped);
@@ -189,7 +189,7 @@ export class Reads {
     const bytes = partitions.reduce((sum, { bytesMax }) => sum + bytesMax, 0);
     return askFetch(broker, {
       partitions,
-      waitMs: Math.max(0, Math.min(POLL_MS_MAX, deadlineMs - Date.now())),
+      waitMs: Math.trunc(Math.max(0, Math.min(POLL_MS_MAX, deadlineMs - performance.now()))),
       bytesMax: Math.min(fetchBytesMax(this.#waiting.size), bytes),
     });
   }

@@ -102,24 +102,24 @@ export class Topics {
 
   /** Asks again while partitions that are new or moving have no leader that knows of it. */
   async #ranges(name: string) {
-    const deadlineMs = Date.now() + CHANGE_MS_MAX;
+    const deadlineMs = performance.now() + CHANGE_MS_MAX;
     for (;;) {
       try {
         return await this.#admin.fetchTopicOffsets(name);
       } catch (error) {
         const isNew = typeOf(error) === UNKNOWN && (await this.#catalog.unknownTo(name)).retriable;
-        if (!(isNew || LEADERLESS.has(typeOf(error))) || Date.now() > deadlineMs) throw error;
+        if (!(isNew || LEADERLESS.has(typeOf(error))) || performance.now() > deadlineMs) throw error;
         await Bun.sleep(POLL_MS);
       }
     }
   }
 
   async #until(name: string, holds: (topic: TopicMetadata | undefined) => boolean): Promise<TopicMetadata | undefined> {
-    const deadlineMs = Date.now() + CHANGE_MS_MAX;
+    const deadlineMs = performance.now() + CHANGE_MS_MAX;
     for (;;) {
       const topic = (await this.#catalog.all()).find((one) => one.name === name);
       if (holds(topic)) return topic;
-      if (Date.now() > deadlineMs) throw unavailable(`the brokers have not yet changed the topic '${name}'`);
+      if (performance.now() > deadlineMs) throw unavailable(`the brokers have not yet changed the topic '${name}'`);
       await Bun.sleep(POLL_MS);
     }
   }

@@ -1,7 +1,7 @@
 /**
- * The stage of the faults on Kafka: one broker and one ClickHouse behind proxies, a gateway and two workers.
+ * The stage of the faults on Kafka: brokers, one ClickHouse behind a proxy, a gateway and two workers.
  *
- *   producer ──▶ gateway ──▶ proxy ──▶ broker ◀── proxy ◀── workers ──▶ proxy ──▶ ClickHouse ◀── watch, audit
+ *   producer ──▶ gateway ──▶ brokers ◀── workers ──▶ proxy ──▶ ClickHouse ◀── watch, audit
  *
  * Each fault is played while events come in; then the audit: what was
  * acknowledged is there once, and every row belongs to one record and one marker.
@@ -10,16 +10,16 @@
  */
 import { expect } from "bun:test";
 import { join } from "node:path";
-import { startBroker, type TestBroker } from "@weir/connectors/testing";
+import { TcpProxy } from "@weir/connectors/testing";
 import { type DoorProcess, startProcess, until } from "../door_process.ts";
 import { type Engine, openEngine } from "../engine.ts";
 import { Producer, SOURCE } from "./producer.ts";
-import { TcpProxy } from "./proxy.ts";
 
 const BATCH = 50;
 /** Ids of one fault's events; the next one's begin behind them. */
 const IDS_PER_FAULT = 10_000_000;
 const WATCH_MS = 50;
+const LOOK_MS = 100;
 /** A dead member is noticed after ten seconds, and every retry has its pause. */
 const RECOVERY_MS_MAX = 60_000;
 
@@ -28,42 +28,62 @@ const HOT = SOURCE.replaceAll("number", "hot")
   .replace("key: id", "key: shard\npartitions: 4")
   .replace("n UInt32", "n UInt32, shard String");
 
-/** One fault: what it is called, where events go, what is done while they do. */
+/** One fault: what it is called, where events go and how fast, what is done while they do. */
 export interface Fault {
   readonly name: string;
   readonly source?: "number" | "hot";
+  /** Between two requests of a sender; none by default. */
+  readonly pauseMs?: number;
   readonly play: () => Promise<void>;
 }
 
+/** What stands for Kafka: addresses that brokers answer at. */
+export interface Brokers {
+  readonly addresses: readonly string[];
+  /** On how many of them each record is kept; as they do by default. */
+  readonly replication?: number;
+  readonly stop: () => Promise<void>;
+}
+
+/** How a process of the stage differs from the usual one. */
+interface ProcessOptions {
+  /** A file run before it. */
+  readonly preload?: string;
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** What a time without ClickHouse has shown. */
+export interface WithoutEngine {
+  /** Events acknowledged in its second half. */
+  readonly taken: number;
+  /** By which the processes grew at most, in MiB. */
+  readonly grownMiB: Readonly<Record<string, number>>;
+}
+
 export class Stage {
-  readonly broker: TestBroker;
-  readonly engine: Engine;
-  readonly toBroker: TcpProxy;
+  engine: Engine;
   readonly toEngine: TcpProxy;
   readonly workers: DoorProcess[] = [];
   gateway!: DoorProcess;
+  readonly #brokers: Brokers;
   readonly #folder: string;
   #producer: Producer | undefined;
+  #watch: Watch | undefined;
   #starts = 0;
   #faults = 0;
 
-  private constructor(parts: Pick<Stage, "broker" | "engine" | "toBroker" | "toEngine">, folder: string) {
-    this.broker = parts.broker;
+  private constructor(parts: Pick<Stage, "engine" | "toEngine">, of: { brokers: Brokers; folder: string }) {
     this.engine = parts.engine;
-    this.toBroker = parts.toBroker;
     this.toEngine = parts.toEngine;
-    this.#folder = folder;
+    this.#brokers = of.brokers;
+    this.#folder = of.folder;
   }
 
-  static async open(jars: string, folder: string): Promise<Stage> {
-    const [toBroker, toEngine] = await Promise.all([TcpProxy.open(), TcpProxy.open()]);
-    const [broker, engine] = await Promise.all([
-      startBroker(jars, { advertisedPort: toBroker.port }),
-      openEngine(join(folder, "engine")),
-    ]);
-    toBroker.target = Number(new URL(`tcp://${broker.address}`).port);
+  /** Starts ClickHouse, a gateway and two workers beside brokers that answer; `stop` ends those as well. */
+  static async open(brokers: Brokers, folder: string): Promise<Stage> {
+    const [toEngine, engine] = await Promise.all([TcpProxy.open(), openEngine(join(folder, "engine"))]);
     toEngine.target = Number(new URL(engine.url).port);
-    const stage = new Stage({ broker, engine, toBroker, toEngine }, folder);
+    const stage = new Stage({ engine, toEngine }, { brokers, folder });
     stage.gateway = await stage.start("gateway");
     const files = [
       { path: "ods/number.sql", text: SOURCE.replace("key: id", "key: id\npartitions: 4") },
@@ -76,22 +96,44 @@ export class Stage {
     return stage;
   }
 
-  /** Starts a process of its own data directory, behind the proxies. */
-  start(role: "gateway" | "worker"): Promise<DoorProcess> {
+  /** Starts a process of its own data directory, that reaches ClickHouse through the proxy. */
+  start(role: "gateway" | "worker", { preload, env = {} }: ProcessOptions = {}): Promise<DoorProcess> {
     const clickHouse = new URL(this.engine.url);
     clickHouse.port = String(this.toEngine.port);
-    const env = {
-      KAFKA_BROKERS: `127.0.0.1:${this.toBroker.port}`,
+    const { addresses, replication } = this.#brokers;
+    const own = {
+      KAFKA_BROKERS: addresses.join(","),
+      ...(replication !== undefined && { KAFKA_REPLICATION: String(replication) }),
       CLICKHOUSE_URL: clickHouse.href,
       WEIR_ROLE: role,
     };
-    return startProcess({ dataDir: join(this.#folder, `${role}_${this.#starts++}`), env });
+    const dataDir = join(this.#folder, `${role}_${this.#starts++}`);
+    return startProcess({ dataDir, preload, env: { ...own, ...env } });
   }
 
   /** Kills a worker and starts another one in its place. */
-  async replaceWorker(index: number): Promise<void> {
+  async replaceWorker(index: number, options: ProcessOptions = {}): Promise<void> {
     await this.workers[index]!.kill();
-    this.workers[index] = await this.start("worker");
+    this.workers[index] = await this.start("worker", options);
+  }
+
+  /** Stops ClickHouse and starts it again after a while; says what the others did meanwhile. */
+  async withoutEngine(awayMs: number): Promise<WithoutEngine> {
+    await this.engine.stop();
+    const processes = { gateway: this.gateway, first: this.workers[0]!, second: this.workers[1]! };
+    const before = Object.values(processes).map(({ memoryMiB }) => memoryMiB());
+    const most = [...before];
+    let atHalf: number | undefined;
+    for (const beganMs = performance.now(); performance.now() - beganMs < awayMs; await Bun.sleep(LOOK_MS)) {
+      for (const [index, { memoryMiB }] of Object.values(processes).entries())
+        most[index] = Math.max(most[index]!, memoryMiB());
+      if (performance.now() - beganMs >= awayMs / 2) atHalf ??= this.#producer?.promised.events;
+    }
+    const taken = (this.#producer?.promised.events ?? 0) - (atHalf ?? 0);
+    this.engine = await openEngine(join(this.#folder, "engine"));
+    this.toEngine.target = Number(new URL(this.engine.url).port);
+    const grown = Object.keys(processes).map((name, index) => [name, most[index]! - before[index]!]);
+    return { taken, grownMiB: Object.fromEntries(grown) };
   }
 
   async replaceGateway(): Promise<void> {
@@ -101,16 +143,22 @@ export class Stage {
     if (this.#producer !== undefined) this.#producer.door = this.gateway;
   }
 
-  /** Plays a fault under load, waits until rows come again, and audits; says for how long none came. */
-  async play({ name, source = "number", play }: Fault): Promise<void> {
+  /** While a fault is played: waits until there are more rows than now. */
+  async grows(): Promise<void> {
+    await this.#watch?.grows();
+  }
+
+  /** Plays a fault under load, waits until rows come again, and audits; answers for how many milliseconds none came. */
+  async play({ name, source = "number", pauseMs, play }: Fault): Promise<number> {
     const first = IDS_PER_FAULT * this.#faults++;
     const beside = source === "hot" ? { beside: { shard: "one" } } : {};
     const producer = new Producer(this.gateway, {
-      ...{ senders: 2, batch: BATCH, isKeyed: false, source, first },
+      ...{ senders: 2, batch: BATCH, isKeyed: false, source, first, pauseMs },
       ...beside,
     });
     this.#producer = producer;
     const watch = new Watch(() => this.#rows(source));
+    this.#watch = watch;
     await watch.grows();
     await play();
     await watch.grows();
@@ -123,6 +171,7 @@ export class Stage {
       `${name}: at most ${(longestMs / 1_000).toFixed(1)} s without new rows; ${events} events acknowledged, ${unsure} requests unsure`,
     );
     await this.#audit(producer, { source, first });
+    return longestMs;
   }
 
   async #audit({ promised, unsure }: Producer, { source, first }: { source: string; first: number }): Promise<void> {
@@ -153,8 +202,8 @@ export class Stage {
   async stop(): Promise<void> {
     await Promise.all([...this.workers, this.gateway].map((door) => door?.stop()));
     await this.engine.stop();
-    await this.broker.stop();
-    await Promise.all([this.toBroker.stop(), this.toEngine.stop()]);
+    await this.#brokers.stop();
+    await this.toEngine.stop();
   }
 }
 

@@ -1,16 +1,18 @@
 /**
  * Faults of real processes and connections on Kafka, each while events come in, each ending in the audit.
  *
- *   kill -9 of workers, gateway, broker, ClickHouse · SIGSTOP beyond the session · connections slow, cut, torn, swallowed ·
- *   a topic created anew · a hot key
+ *   kill -9 of workers, gateway, broker, ClickHouse · ClickHouse away · SIGSTOP beyond the session · full disks ·
+ *   clocks that jump · connections slow, cut, torn, swallowed · a topic created anew · a hot key
  *
  * Prints for each kind the longest time without new rows.
  *
  * @module
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { kafkaLog, Log } from "@weir/connectors";
-import { kafkaFor } from "@weir/connectors/testing";
+import { kafkaFor, startBroker, TcpProxy, type TestBroker } from "@weir/connectors/testing";
 import { Effect } from "effect";
 import { temporaryFolder, until } from "../door_process.ts";
 import { generator } from "../simulation/world.ts";
@@ -25,18 +27,40 @@ const ENGINE_KILLS = 3;
 /** Longer than a silent member keeps its partitions. */
 const STOP_MS = 13_000;
 const NETWORK_MS = 3_000;
+/** How long ClickHouse is away; an outage where there is time. */
+const DOWN_SECONDS = Number(process.env.WEIR_DOWN_SECONDS ?? 5);
+/** Between two requests of a sender meanwhile: what has gathered must land afterwards. */
+const DOWN_PAUSE_MS = 20;
+/** What a process may grow by, in MiB, while ClickHouse is away: events wait in Kafka, not in memory. */
+const GROWTH_MIB_MAX = 150;
+const FULL_MS = 3_000;
+/** More than any disk has free. */
+const FREE_BYTES_NEVER = 2n ** 60n;
+/** By how many hours a clock is off, one after the other; right again in the end. */
+const CLOCK_HOURS = [3, -3, 0];
+const CLOCK_MS = 4_000;
+const CLOCK = new URL("clock_preload.ts", import.meta.url).pathname;
 const CUTS = 6;
 
 const random = generator(SEED);
 const folder = temporaryFolder("kafka-faults");
 
 describe.skipIf(jars === undefined)(`on Kafka (WEIR_SEED=${SEED})`, () => {
+  let broker: TestBroker;
+  let toBroker: TcpProxy;
   let stage: Stage;
   beforeAll(async () => {
-    stage = await Stage.open(jars!, folder.path);
+    toBroker = await TcpProxy.open();
+    broker = await startBroker(jars!, { advertisedPort: toBroker.port });
+    toBroker.target = Number(new URL(`tcp://${broker.address}`).port);
+    const stop = async () => {
+      await broker.stop();
+      await toBroker.stop();
+    };
+    stage = await Stage.open({ addresses: [`127.0.0.1:${toBroker.port}`], stop }, folder.path);
   }, 90_000);
   afterAll(async () => {
-    await stage?.stop();
+    await (stage ?? broker)?.stop();
     folder.remove();
   }, 60_000);
 
@@ -63,8 +87,8 @@ describe.skipIf(jars === undefined)(`on Kafka (WEIR_SEED=${SEED})`, () => {
   test("kill -9 of the broker", async () => {
     const kill = async () => {
       await Bun.sleep(500 + random() * 1_000);
-      await stage.broker.kill();
-      await stage.broker.restart();
+      await broker.kill();
+      await broker.restart();
     };
     await stage.play({ name: "broker killed", play: () => times(KILLS * 0.08, kill) });
   }, 180_000);
@@ -82,6 +106,62 @@ describe.skipIf(jars === undefined)(`on Kafka (WEIR_SEED=${SEED})`, () => {
     await stage.play({ name: "ClickHouse killed", play: () => times(ENGINE_KILLS, kill) });
   }, 180_000);
 
+  test(
+    `ClickHouse away for ${DOWN_SECONDS} s (WEIR_DOWN_SECONDS): events are taken meanwhile, memory is bounded`,
+    async () => {
+      const play = async () => {
+        const { taken, grownMiB } = await stage.withoutEngine(DOWN_SECONDS * 1_000);
+        console.log(`${taken} events acknowledged in the second half, MiB more memory: ${JSON.stringify(grownMiB)}`);
+        expect(taken).toBeGreaterThan(0);
+        expect(Math.max(...Object.values(grownMiB))).toBeLessThan(GROWTH_MIB_MAX);
+      };
+      await stage.play({ name: `ClickHouse away for ${DOWN_SECONDS} s`, pauseMs: DOWN_PAUSE_MS, play });
+    },
+    180_000 + 2_000 * DOWN_SECONDS,
+  );
+
+  test.each([
+    ["rows", "weir_state.ods__number__v1"],
+    ["markers", "weir.batch"],
+  ])(
+    "ClickHouse's disk has no room for %s: they wait until there is",
+    async (of, table) => {
+      const alter = (change: string) => stage.engine.ask(`ALTER TABLE ${table} ${change}`);
+      const setting = "min_free_disk_bytes_to_perform_insert";
+      const play = async () => {
+        await alter(`MODIFY SETTING ${setting} = ${FREE_BYTES_NEVER}`);
+        await Bun.sleep(FULL_MS);
+        await alter(`RESET SETTING ${setting}`);
+      };
+      const pauseMs = DOWN_PAUSE_MS;
+      expect(await stage.play({ name: `no room for ${of}`, pauseMs, play })).toBeGreaterThan(FULL_MS / 2);
+    },
+    120_000,
+  );
+
+  test("the broker's disk is full: it ends, and nothing that it acknowledged is lost", async () => {
+    const play = async () => {
+      // As at a full disk, no file grows any more: the broker gives its folder up, and ends.
+      expect(Bun.spawnSync(["prlimit", `--pid=${broker.pid()}`, "--fsize=0"]).success).toBe(true);
+      await broker.ended();
+      await broker.restart();
+    };
+    await stage.play({ name: "broker's disk full", play });
+  }, 120_000);
+
+  test(`a worker's clock jumps by ${CLOCK_HOURS.join(", ")} hours`, async () => {
+    const file = join(folder.path, "clock");
+    const clock = { preload: CLOCK, env: { WEIR_CLOCK_FILE: file } };
+    await stage.replaceWorker(0, clock);
+    const play = async () => {
+      for (const hours of CLOCK_HOURS) {
+        writeFileSync(file, String(hours * 3_600_000));
+        await Bun.sleep(CLOCK_MS);
+      }
+    };
+    await stage.play({ name: "clock jumps", play });
+  }, 120_000);
+
   test("SIGSTOP of a worker beyond its session: it wakes into a group that has gone on", async () => {
     const { pid } = stage.workers[0]!;
     await stage.play({
@@ -95,7 +175,7 @@ describe.skipIf(jars === undefined)(`on Kafka (WEIR_SEED=${SEED})`, () => {
   }, 120_000);
 
   describe.each([
-    ["broker", () => stage.toBroker],
+    ["broker", () => toBroker],
     ["ClickHouse", () => stage.toEngine],
   ] as const)("connections to the %s", (of, proxy) => {
     test.each(["slow", "black hole"] as const)(
@@ -138,7 +218,7 @@ describe.skipIf(jars === undefined)(`on Kafka (WEIR_SEED=${SEED})`, () => {
       yield* log.deleteTopic("number");
       yield* log.createTopic(topic!);
     });
-    const layer = kafkaLog({ brokers: [stage.broker.address] });
+    const layer = kafkaLog({ brokers: [broker.address] });
     await Effect.runPromise(Effect.provide(recreate, layer));
     await stage.play({ name: "topic created anew", play: async () => {} });
     expect(await epochs()).toBe("[1,2]");

@@ -41,6 +41,8 @@ export interface ProducerOptions {
   readonly source?: string;
   /** The first event's number; 0 by default. */
   readonly first?: number;
+  /** Between two requests of a sender; none by default. */
+  readonly pauseMs?: number | undefined;
 }
 
 /** Sends batches until it is told to stop. */
@@ -75,8 +77,9 @@ export class Producer {
   }
 
   async #send(): Promise<void> {
-    const { batch, beside, isKeyed = true } = this.#options;
+    const { batch, beside, isKeyed = true, pauseMs } = this.#options;
     while (this.#isRunning) {
+      if (pauseMs !== undefined) await Bun.sleep(pauseMs);
       if (this.#door === undefined) {
         await Bun.sleep(20);
         continue;

@@ -6,7 +6,9 @@
  *
  * A record that was committed, or that the log still holds, is exactly one row
  * or one quarantined record; one that the log lost before that is at most one.
- * In a partition that stands still what comes after its position may wait.
+ * In a partition that stands still what comes after its position may wait. Of
+ * events that come again within a time one is stored: nothing is owed for a
+ * record that repeats a stored one, and it is nowhere.
  *
  * @module
  */
@@ -22,6 +24,8 @@ export interface Evidence {
   /** Batches whose tokens the warehouse remembers. */
   readonly windowParts: number;
   readonly stopped: ReadonlyMap<number, string>;
+  /** For how long records of one key repeat the stored one; undefined where they have none. */
+  readonly withinMs: number | undefined;
 }
 
 /** True if everything has landed and been committed, but for partitions that stand still. */
@@ -48,10 +52,11 @@ export function beyondDrift(evidence: Evidence): string[] {
   const stored = new Set(rows.map(({ id }) => id));
   const stoppedAt = new Set<string>();
   const problems = quarantine.map((bad) => `${nameOfBad(bad)}: was quarantined instead of stopping`);
+  const { perhaps } = repeatsOf(evidence);
   // Records come in the order of their offsets.
   for (const { name, topic, partition, record } of recordsOf(evidence)) {
     const place = `${topic}/${partition}`;
-    if (!record.gone && !record.value.includes('"good"')) stoppedAt.add(place);
+    if (!record.gone && !record.value.includes('"good"') && !perhaps.has(name)) stoppedAt.add(place);
     else if (stoppedAt.has(place) && stored.has(name))
       problems.push(`${name}: was stored behind a record that stops it`);
   }
@@ -65,16 +70,40 @@ function rowsAsOwed(evidence: Evidence): string[] {
   for (const { partition, offset, id } of rows) add(id, `${partition}/${offset} stored`);
   for (const bad of quarantine) add(nameOfBad(bad), `${bad.partition}/${bad.offset} quarantined`);
   const problems: string[] = [];
+  const repeats = repeatsOf(evidence);
   for (const { name, place, record, isOwed } of recordsOf(evidence)) {
     const expected = `${place} ${record.value.includes('"good"') ? "stored" : "quarantined"}`;
     const actual = found.get(name) ?? [];
     found.delete(name);
-    if (actual.length === 0 && !isOwed) continue;
+    if (repeats.sure.has(name)) problems.push(`${name}: repeats a stored record, found: ${actual.join(", ")}`);
+    if (actual.length === 0 && (!isOwed || repeats.perhaps.has(name))) continue;
     if (actual.length === 1 && actual[0] === expected) continue;
     problems.push(`${name}: ${expected} is expected, found: ${actual.join(", ") || "nothing"}`);
   }
   for (const [name, what] of found) problems.push(`${name}: was never sent, found: ${what.join(", ")}`);
   return problems;
+}
+
+/** Of records that the engine would see: those that repeat a stored one, surely, or perhaps because topic or epoch are new. */
+function repeatsOf(evidence: Evidence): { readonly sure: ReadonlySet<string>; readonly perhaps: ReadonlySet<string> } {
+  const { withinMs, warehouse } = evidence;
+  const [sure, perhaps] = [new Set<string>(), new Set<string>()];
+  if (withinMs === undefined) return { sure, perhaps };
+  const epochs = new Map(warehouse.rows.map(({ id, epoch }) => [id, epoch]));
+  const lastMs = new Map<string, number>();
+  for (const { name, topic, partition, record } of recordsOf(evidence)) {
+    const key = /"key":"(\w+)"/.exec(record.value)?.[1];
+    if (key === undefined || record.value.includes('"bad"')) continue;
+    const epoch = epochs.get(name);
+    const anywhere = `${partition}/${key}`;
+    const here = `${anywhere} ${topic} ${epoch}`;
+    const isRepeat = (of: string) => (lastMs.get(of) ?? Number.NEGATIVE_INFINITY) > record.timestampMs - withinMs;
+    if (isRepeat(anywhere)) perhaps.add(name);
+    if (epoch === undefined) continue;
+    if (isRepeat(here)) sure.add(name);
+    for (const of of [anywhere, here]) lastMs.set(of, record.timestampMs);
+  }
+  return { sure, perhaps };
 }
 
 /** The markers count what there is; only rows that nobody is owed may lack one, when their batch died with its topic. */

@@ -39,15 +39,18 @@ const LIMITS: TableLimits = {
   deadlineMs: 4_000,
   retryMsMin: 50,
   retryMsMax: 1_250,
-  lateMs: 120_000,
+  lateMs: 8_000,
 };
 const READING = {
-  ...{ recordsMax: 20, bytesMax: 1 << 20, aheadBytesMax: 2_000 },
+  ...{ recordsMax: 20, bytesMax: 1 << 20, aheadBytesMax: 8_000 },
   ...{ waitMs: 30_000, pauseMs: 10 },
 };
 /** Longer than any insert may be under way, and than its token is remembered. */
 const LONG_PAUSE_MS = 20_000;
 const DRAIN_MS_MAX = 2_000;
+/** By how much a clock goes back, and for how long. */
+const BACK_MS_MAX = 7_200_000;
+const BACK_FOR_MS_MAX = 5_000;
 /** Versions of the catalog under which the source stops at drift, in runs where it does, until it is corrected. */
 const DRIFT_CATALOGS = 2;
 const TARGET: Target = {
@@ -80,9 +83,19 @@ const FAULTS = [
   [4, "compaction"],
   [3, "one more partition"],
   [3, "a view fails"],
+  [3, "a clock goes back"],
 ] as const;
 
 type Fault = (typeof FAULTS)[number][1];
+
+/** What a cluster lands, and how. */
+export interface ClusterOptions {
+  readonly log: FakeLog;
+  readonly warehouse: FakeWarehouse;
+  readonly windowParts: number;
+  readonly stopsAtDrift: boolean;
+  readonly dedupe: Target["dedupe"];
+}
 
 export class Cluster {
   /** What was seen that must never be seen. */
@@ -93,14 +106,13 @@ export class Cluster {
   readonly #warehouse: FakeWarehouse;
   readonly #windowParts: number;
   readonly #stopsAtDrift: boolean;
+  readonly #dedupe: Target["dedupe"];
   #isCorrected = false;
   #boots = 0;
 
-  constructor(
-    world: World,
-    of: { log: FakeLog; warehouse: FakeWarehouse; windowParts: number; stopsAtDrift: boolean },
-  ) {
+  constructor(world: World, of: ClusterOptions) {
     this.#world = world;
+    this.#dedupe = of.dedupe;
     this.#stopsAtDrift = of.stopsAtDrift;
     this.#log = of.log;
     this.#warehouse = of.warehouse;
@@ -194,6 +206,9 @@ export class Cluster {
         break;
       case "a view fails":
         warehouse.isViewBroken = true;
+        break;
+      case "a clock goes back":
+        if (machine !== undefined) this.#setBack(machine);
     }
   }
 
@@ -245,8 +260,9 @@ export class Cluster {
 
   /** The target as some version of the catalog says it. */
   #targetAt(catalog: number): Target {
-    if (!this.#stopsAtDrift || catalog > DRIFT_CATALOGS) return { ...TARGET, catalog };
-    return { ...TARGET, catalog, projection: { ...PROJECTION, source: { ...PROJECTION.source, drift: "stop" } } };
+    const target = { ...TARGET, catalog, dedupe: this.#dedupe };
+    if (!this.#stopsAtDrift || catalog > DRIFT_CATALOGS) return target;
+    return { ...target, projection: { ...PROJECTION, source: { ...PROJECTION.source, drift: "stop" } } };
   }
 
   #kill(node: number, machine: Machine): void {
@@ -262,6 +278,15 @@ export class Cluster {
   #pause(machine: Machine, ms: number): void {
     machine.pausedUntilMs = Math.max(machine.pausedUntilMs, this.#world.nowMs + ms);
     this.#log.group.expel(machine);
+  }
+
+  /** A machine's clock is set back, and right again a little later. */
+  #setBack(machine: Machine): void {
+    const world = this.#world;
+    machine.offMs = -world.below(BACK_MS_MAX);
+    world.after(this.#log.server.machine, world.below(BACK_FOR_MS_MAX), () => {
+      machine.offMs = 0;
+    });
   }
 
   /** The last node joins, or drains and leaves. */

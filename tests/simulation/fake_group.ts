@@ -7,16 +7,21 @@
  * A rebalance revokes from everybody everything (as Kafka's classic protocol),
  * or only what moves while the others stay. A member that is dead or paused is
  * expelled after the session time-out; when it wakes it still believes in its
- * old generation. While the coordinator is away nothing of this goes on.
+ * old generation. While the coordinator is away nothing of this goes on. An
+ * exclusive member gets everything, keeps it through rebalances, and knows by
+ * its heartbeats until when.
  *
  * @module
  */
-import type { MembershipEvent } from "@weir/connectors";
+import type { JoinOptions, MembershipEvent } from "@weir/connectors";
 import { Effect, Queue } from "effect";
 import type { Machine, World } from "./world.ts";
 
 interface Member {
   readonly machine: Machine;
+  readonly exclusive: boolean;
+  /** When the coordinator last heard of it, by its own clock. */
+  heardAtMs: number;
   readonly events: Queue.Queue<MembershipEvent>;
   owned: readonly number[];
   revoking: boolean;
@@ -31,6 +36,9 @@ export interface Dealt {
 }
 
 const SESSION_MS = 1_500;
+/** Of exclusive members: half of it is more than what a hold must have left. */
+const HOLDER_SESSION_MS = 4_000;
+const HEARTBEAT_MS = 200;
 /** A dead member may be noticed so late that the warehouse has forgotten its batch. */
 const NOTICE_MS_MAX = 30_000;
 const POLL_MS = 20;
@@ -60,11 +68,15 @@ export class FakeGroup {
   }
 
   /** A member that leaves when its scope closes. */
-  join(machine: Machine) {
+  join(machine: Machine, { exclusive = false }: JoinOptions = {}) {
     return Effect.gen({ self: this }, function* () {
       const events = yield* Queue.unbounded<MembershipEvent>();
-      const member: Member = { machine, events, owned: [], revoking: false, left: false, lastEventMs: 0 };
+      const heardAtMs = machine.currentTimeMillisUnsafe();
+      const member: Member = {
+        ...{ machine, exclusive, heardAtMs, events, owned: [], revoking: false, left: false, lastEventMs: 0 },
+      };
       this.#members.push(member);
+      if (exclusive) this.#beat(member);
       this.rebalance();
       yield* Effect.addFinalizer(() =>
         Effect.sync(() => {
@@ -77,14 +89,24 @@ export class FakeGroup {
         Effect.sync(() => {
           member.revoking = false;
         });
-      return { events, released, heldUntilMs: () => Number.NEGATIVE_INFINITY };
+      const heldUntilMs = () =>
+        member.owned.length === 0 ? Number.NEGATIVE_INFINITY : member.heardAtMs + HOLDER_SESSION_MS / 2;
+      return { events, released, heldUntilMs };
     });
+  }
+
+  /** Heartbeats while a machine runs; who was expelled is not heard. */
+  #beat(member: Member): void {
+    if (member.left) return;
+    if (this.#members.includes(member) && this.#world.nowMs >= this.awayUntilMs)
+      member.heardAtMs = member.machine.currentTimeMillisUnsafe();
+    this.#world.after(member.machine, HEARTBEAT_MS, () => this.#beat(member));
   }
 
   /** A machine was killed: the group notices after the session time-out, often much later. */
   lose(machine: Machine): void {
     const noticeMs = this.#world.chance(0.6) ? this.#world.below(NOTICE_MS_MAX) : 0;
-    this.#world.after(this.#machine, Math.max(SESSION_MS, noticeMs), () => {
+    this.#world.after(this.#machine, Math.max(this.#sessionMs(machine), noticeMs), () => {
       this.#members = this.#members.filter((member) => member.machine !== machine);
       this.rebalance();
     });
@@ -92,15 +114,15 @@ export class FakeGroup {
 
   /** A machine was paused: expelled if it sleeps through the session time-out, a member again when it wakes. */
   expel(machine: Machine): void {
-    this.#world.after(this.#machine, SESSION_MS, () => {
-      const gone = this.#members.filter((member) => member.machine === machine && machine.isPaused());
+    this.#world.after(this.#machine, this.#sessionMs(machine), () => {
+      const gone = this.#members.filter((member) => member.machine === machine && this.#isSilent(member));
       if (gone.length === 0) return;
       this.#members = this.#members.filter((member) => !gone.includes(member));
       this.rebalance();
       this.#world.after(machine, machine.pausedUntilMs - this.#world.nowMs + this.#world.below(1_000), () => {
         const back = gone.filter((member) => !member.left);
         for (const member of back) {
-          if (this.#world.chance(0.5)) this.#revoke(member, member.owned);
+          if (member.exclusive || this.#world.chance(0.5)) this.#revoke(member, member.owned);
           Object.assign(member, { owned: [], revoking: false });
         }
         this.#members.push(...back);
@@ -113,7 +135,8 @@ export class FakeGroup {
   rebalance(): void {
     if (this.#rebalancing) return;
     this.#rebalancing = true;
-    const plan = this.#world.chance(0.5) ? new Map<number, Member>() : this.#plan();
+    const isAnew = this.#holder() === undefined && this.#world.chance(0.5);
+    const plan = isAnew ? new Map<number, Member>() : this.#plan();
     for (const member of this.#members) {
       const lost = member.owned.filter((partition) => plan.get(partition) !== member);
       if (lost.length > 0) this.#revoke(member, lost);
@@ -135,9 +158,27 @@ export class FakeGroup {
     const plan = new Map<number, Member>();
     // Another topic's partitions have only their numbers in common.
     if (this.#topic().topicId !== this.topicId) return plan;
+    const holder = this.#holder();
+    if (holder !== undefined) return new Map(holder.owned.map((partition) => [partition, holder]));
     for (const member of this.#members)
       for (const partition of member.owned) if (this.#world.chance(0.7)) plan.set(partition, member);
     return plan;
+  }
+
+  /** The exclusive member that has the partitions, or is the next to have them. */
+  #holder(): Member | undefined {
+    const holders = this.#members.filter(({ exclusive }) => exclusive);
+    return holders.find(({ owned }) => owned.length > 0) ?? holders[0];
+  }
+
+  /** Whether a member sleeps through its session; an exclusive one may have been heard since it was paused. */
+  #isSilent({ machine, exclusive, heardAtMs }: Member): boolean {
+    return machine.isPaused() && (!exclusive || heardAtMs + HOLDER_SESSION_MS <= this.#world.nowMs);
+  }
+
+  #sessionMs(machine: Machine): number {
+    const isHolder = this.#members.some((member) => member.machine === machine && member.exclusive);
+    return isHolder ? HOLDER_SESSION_MS : SESSION_MS;
   }
 
   #deal(plan: ReadonlyMap<number, Member>): void {
@@ -148,13 +189,15 @@ export class FakeGroup {
     this.topicId = topicId;
     const shares = new Map(this.#members.map((member) => [member, [] as number[]]));
     for (let partition = 0; partition < partitions && this.#members.length > 0; partition++) {
-      const planned = shares.get(kept.get(partition) as Member);
+      const planned = shares.get(this.#holder() ?? (kept.get(partition) as Member));
       const share = planned ?? shares.get(this.#members[this.#world.below(this.#members.length)]);
       share?.push(partition);
     }
     for (const [member, share] of shares) {
+      const isKept = member.exclusive && share.length === member.owned.length;
       member.owned = share;
       member.revoking = false;
+      if (isKept) continue;
       // Kafka tells a member without partitions nothing.
       if (share.length > 0 || this.#world.chance(0.5))
         this.#send(member, { kind: "assigned", generation: this.generation, partitions: share });

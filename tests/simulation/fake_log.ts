@@ -116,7 +116,8 @@ export class FakeLog {
             ? Effect.void
             : this.#news(machine, at.waitMs),
         ).pipe(Effect.andThen(ofTopic(() => this.#read(at)))),
-      join: () => Effect.suspend(() => (this.isDeleted ? refusal("unknown topic") : this.group.join(machine))),
+      join: (_, __, options) =>
+        Effect.suspend(() => (this.isDeleted ? refusal("unknown topic") : this.group.join(machine, options))),
       commit: (of, commits) => ofGroup(() => this.#commit(machine, { generation: of.generation, commits })),
       committed: () => ofGroup(() => [...this.commits.values()]),
       isShared: true,

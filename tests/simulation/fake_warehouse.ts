@@ -8,6 +8,8 @@
  * its deadline has passed; or the sender stands still with half of it sent. It
  * refuses rows that are `bad`, rows that are `odd`, which the judge in
  * JavaScript believes to be good, and everything while one of its views fails.
+ * A change of what is behind the table stands between the rows before it and
+ * those after it: no insert from before may come later.
  *
  * @module
  */
@@ -53,7 +55,7 @@ export const PROJECTION: Projection = {
   judge: (text) =>
     text.includes('"bad"') || !text.startsWith("{")
       ? { ok: false, column: "kind", reason: "bad" }
-      : { ok: true, key: undefined },
+      : { ok: true, key: /"key":"(\w+)"/.exec(text)?.[1] },
   decoder: undefined,
   normalise: (text) => text,
 };
@@ -65,6 +67,10 @@ export class FakeWarehouse {
   readonly rows: Row[] = [];
   readonly quarantine: (Quarantined & { epoch: number })[] = [];
   readonly markers = new Map<string, Marker>();
+  /** What was seen that must never be seen. */
+  readonly problems: string[] = [];
+  /** Ids of the records that had been committed at the last change. */
+  #before: ReadonlySet<string> = new Set();
   /** A view behind the table fails for every row, until it is suspended. */
   isViewBroken = false;
   /** Hears of a machine whose insert is half sent, now and then: the moment to pause it. */
@@ -139,6 +145,19 @@ export class FakeWarehouse {
     return this.server.call<void, LandingDelayed>(machine, { serve, lost: late, tookMs: 2 + this.world.below(10) });
   }
 
+  /** Changes what is behind the table, unless it is later than `untilMs`; `look` answers the ids of what was committed. */
+  change(
+    machine: Machine,
+    { untilMs, look }: { readonly untilMs: number; readonly look: () => ReadonlySet<string> },
+  ): Effect.Effect<void, WarehouseFailed> {
+    const serve = () => {
+      if (this.world.nowMs > untilMs) return refusal(395, "the hold is over");
+      this.#before = look();
+      return Effect.void;
+    };
+    return this.server.call<void, WarehouseFailed>(machine, { serve, lost, tookMs: 5 + this.world.below(60) });
+  }
+
   /** The ledger as one machine sees it. */
   ledger(machine: Machine): Ledger["Service"] {
     const call = <A>(serve: () => A) =>
@@ -195,6 +214,7 @@ export class FakeWarehouse {
     if (lines.some((line) => line.includes('"bad"') || line.includes('"odd"'))) return refusal(27, "cannot parse");
     if (probe) return Effect.succeed({ rowsWritten: 0 });
     if (this.world.nowMs > deadlineMs) return refusal(395, "too late");
+    this.#checkChange(lines);
     if (this.isViewBroken) {
       // Table and views are not one transaction: the table may have the rows by now.
       if (this.world.chance(0.5)) this.#keep(String(settings.insert_deduplication_token), epoch, lines);
@@ -204,6 +224,15 @@ export class FakeWarehouse {
     }
     this.#keep(String(settings.insert_deduplication_token), epoch, lines);
     return Effect.succeed({ rowsWritten: lines.length });
+  }
+
+  /** A view that the change has made knows no tokens, so even a repeated insert would reach it. */
+  #checkChange(lines: readonly string[]): void {
+    if (this.#before.size === 0) return;
+    for (const line of lines) {
+      const { id } = JSON.parse(line) as { id: string };
+      if (this.#before.has(id)) this.problems.push(`${id}: was committed before a change and is inserted after it`);
+    }
   }
 
   /** Stores the rows unless their token is remembered. */

@@ -6,7 +6,7 @@
  * An edit replaces text that must occur exactly once, so that a change of the
  * protocol cannot leave a mutation behind which no longer changes anything.
  * Not here, because only a real engine can tell: the settings of inserts (one
- * block, max_execution_time), and dedupe by id (12). Nor the half window of
+ * block, max_execution_time), and the SQL of `weir.seen`. Nor the half window of
  * rule 7: runs are too short for tokens to be forgotten while a batch is open.
  *
  * @module
@@ -182,10 +182,59 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "at.ready.slices",
   },
   {
+    rule: "12 what was stored before a batch is asked for",
+    file: "actors/landing.ts",
+    find: "const sightings = wanted.length === 0 ? [] :",
+    replace: "const sightings = wanted.length >= 0 ? [] :",
+  },
+  {
+    rule: "12 what was stored is remembered before its marker",
+    file: "actors/landing.ts",
+    find: "if (seen.length > 0) yield* kept(ledger.remember({ statement, epoch, token }, seen));",
+    replace:
+      "yield* kept(ledger.finish(marker));\n  if (seen.length > 0) yield* kept(ledger.remember({ statement, epoch, token }, seen));",
+  },
+  {
+    rule: "12 what the engine refuses makes nothing a duplicate",
+    file: "actors/duplicates.ts",
+    find: "else if (refused.get(partition)?.has(offset) !== true)",
+    replace: "else",
+  },
+  {
+    rule: "12 what is older than the window makes nothing a duplicate",
+    file: "actors/duplicates.ts",
+    find: "(latestMs.get(of) ?? Number.NEGATIVE_INFINITY) > timestampMs - withinMs;",
+    replace: "latestMs.has(of);",
+  },
+  {
     rule: "13 visible means committed",
     file: "actors/table_step.ts",
     find: '{ kind: "cancel", timer: "age" },\n      start(',
     replace:
       '{ kind: "cancel", timer: "age" },\n      act({ kind: "visible", positions: new Map(fresh.intent.ranges.map((range) => [range.partition, range.to])) }),\n      start(',
+  },
+  {
+    rule: "a change waits for what is announced",
+    file: "actors/hold.ts",
+    find: "if (!mayBeOpen && (yield* isOpen(name, commits))) return 0;",
+    replace: "void isOpen(name, commits) ?? mayBeOpen;",
+  },
+  {
+    rule: "a change waits for the last insert of a lost owner",
+    file: "actors/hold.ts",
+    find: "if (lateUntilMs > (yield* Clock.currentTimeMillis)) return lateUntilMs;",
+    replace: "",
+  },
+  {
+    rule: "a change carries the end of its hold",
+    file: "actors/hold.ts",
+    find: "if (untilMs >= (yield* Clock.currentTimeMillis) + HELD_MS_MIN) return untilMs;",
+    replace: "if (untilMs >= (yield* Clock.currentTimeMillis) + HELD_MS_MIN) return Number.MAX_SAFE_INTEGER;",
+  },
+  {
+    rule: "a hold that was lost is noticed",
+    file: "actors/hold.ts",
+    find: "untilMs: () => (isLost ? Number.NEGATIVE_INFINITY : membership.heldUntilMs()),",
+    replace: "untilMs: () => Number.MAX_SAFE_INTEGER,",
   },
 ];

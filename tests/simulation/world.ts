@@ -119,6 +119,8 @@ export class Machine implements Scheduler.Scheduler, Scheduler.SchedulerDispatch
   readonly executionMode = "async";
   alive = true;
   pausedUntilMs = 0;
+  /** By how much its clock is off; timers are right. */
+  offMs = 0;
   readonly tasks: (() => void)[] = [];
   readonly world: World;
   readonly name: string;
@@ -167,20 +169,20 @@ export class Machine implements Scheduler.Scheduler, Scheduler.SchedulerDispatch
   flush(): void {}
 
   currentTimeMillisUnsafe(): number {
-    return this.world.nowMs;
+    return this.world.nowMs + this.offMs;
   }
 
   currentTimeNanosUnsafe(): bigint {
-    return BigInt(this.world.nowMs) * 1_000_000n;
+    return BigInt(this.currentTimeMillisUnsafe()) * 1_000_000n;
   }
 
   monotonicTimeNanosUnsafe(): bigint {
-    return this.currentTimeNanosUnsafe();
+    return BigInt(this.world.nowMs) * 1_000_000n;
   }
 
-  readonly currentTimeMillis = Effect.sync(() => this.world.nowMs);
+  readonly currentTimeMillis = Effect.sync(() => this.currentTimeMillisUnsafe());
   readonly currentTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe());
-  readonly monotonicTimeNanos = Effect.sync(() => this.currentTimeNanosUnsafe());
+  readonly monotonicTimeNanos = Effect.sync(() => this.monotonicTimeNanosUnsafe());
 
   sleep(duration: Duration.Duration): Effect.Effect<void> {
     return Effect.callback<void>((resume) => {

@@ -14,6 +14,12 @@ import { connect, createServer, type Server, type Socket } from "node:net";
 /** What the proxy does with bytes. */
 export type Passage = "open" | "slow" | "black hole";
 
+/** Sees what is asked on one connection, and says of each piece of an answer whether it is lost with the connection. */
+export interface Tap {
+  readonly asked: (bytes: Uint8Array) => void;
+  readonly isLost: () => boolean;
+}
+
 /** How long each piece of a slow connection is on its way. */
 const SLOW_MS = 50;
 
@@ -22,6 +28,8 @@ export class TcpProxy {
   readonly port: number;
   /** Port of the loopback that connections are passed on to; need not listen yet. */
   target = 0;
+  /** Of every connection from now on; none by default. */
+  tap: (() => Tap) | undefined;
   readonly #server: Server;
   readonly #sockets = new Set<Socket>();
   #passage: Passage = "open";
@@ -39,8 +47,11 @@ export class TcpProxy {
     const proxy = new TcpProxy(server);
     accept.connection = (client) => {
       const upstream = connect(proxy.target, "127.0.0.1");
-      proxy.#carry(client, upstream);
-      proxy.#carry(upstream, client);
+      const tap = proxy.tap?.();
+      proxy.#carry(client, upstream, (bytes) => tap?.asked(bytes));
+      proxy.#carry(upstream, client, () => {
+        if (tap?.isLost() === true) upstream.destroy();
+      });
     };
     return proxy;
   }
@@ -66,15 +77,17 @@ export class TcpProxy {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  /** Carries what one end sends to the other, until either ends. */
-  #carry(from: Socket, to: Socket): void {
+  /** Carries what one end sends to the other, until either ends; `see` sees it first, and may end the connection. */
+  #carry(from: Socket, to: Socket, see: (bytes: Uint8Array) => void): void {
     this.#sockets.add(from);
-    const write = (bytes: string | Uint8Array) => {
+    const write = (bytes: Buffer) => {
       if (to.destroyed || to.write(bytes)) from.resume();
       else to.once("drain", () => from.resume());
     };
-    from.on("data", (bytes) => {
+    from.on("data", (bytes: Buffer) => {
       if (this.#passage === "black hole") return;
+      see(bytes);
+      if (from.destroyed) return;
       from.pause();
       if (this.#passage === "slow") setTimeout(write, SLOW_MS, bytes);
       else write(bytes);

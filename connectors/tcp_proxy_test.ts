@@ -5,7 +5,7 @@
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { connect, createServer, type Server, type Socket } from "node:net";
-import { TcpProxy } from "./proxy.ts";
+import { TcpProxy } from "./tcp_proxy_fixture.ts";
 
 let echo: Server;
 let proxy: TcpProxy;
