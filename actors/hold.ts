@@ -139,7 +139,7 @@ const taken = Effect.fnUntraced(function* (
   if (Option.isNone(first)) return 0;
   const commits = yield* log.committed({ group, topic });
   if (!mayBeOpen && (yield* isOpen(name, commits))) return 0;
-  const lateUntilMs = Math.max(0, ...commits.map(({ metadata }) => decodeMark(metadata)?.lateUntilMs ?? 0));
+  const lateUntilMs = latestOf(commits);
   if (lateUntilMs > (yield* Clock.currentTimeMillis)) return lateUntilMs;
   let isLost = false;
   let newest = first.value.generation;
@@ -155,6 +155,15 @@ const taken = Effect.fnUntraced(function* (
   };
   return held;
 });
+
+/** Until when an insert of an owner that was lost may still come, and a change of what it owned waits; 0 if none can. */
+export const lateUntil = Effect.fnUntraced(function* (of: Pick<Holdable, "group" | "topic">) {
+  const { committed } = yield* Log;
+  return latestOf(yield* committed(of));
+});
+
+const latestOf = (commits: readonly Commit[]) =>
+  Math.max(0, ...commits.map(({ metadata }) => decodeMark(metadata)?.lateUntilMs ?? 0));
 
 /**
  * Whether a batch is announced and not finished. What is open in a partition ended once that partition is in a newer epoch;

@@ -19,6 +19,7 @@
 import { type Insert, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import { type Conform, type Dedupe, hasOps, type Source } from "@weir/sql";
 import { Clock, Data, Effect } from "effect";
+import { type BadRecord, type BadRecords, keepBad } from "./bad_records.ts";
 import { bytesOf, type Part } from "./batch.ts";
 import { BodyWriter, ChangeWriter, recycle } from "./body.ts";
 import { decodeParts, rawValue, whyEmpty } from "./decoded.ts";
@@ -32,7 +33,7 @@ import {
   timeOf,
   wantedOf,
 } from "./duplicates.ts";
-import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
+import { Ledger, type Marker } from "./ledger.ts";
 import { type LeftOut, leftOut, remembered } from "./left_out.ts";
 import { ONCE_SETTINGS } from "./once_settings.ts";
 import type { SourceSchemas } from "./schemas.ts";
@@ -83,9 +84,6 @@ const INSERT_SETTINGS = {
 } as const;
 
 const SALT = Array.from(crypto.getRandomValues(new Uint8Array(8)), (byte) => (byte % 36).toString(36)).join("");
-
-/** Bad records by partition and offset. */
-export type BadRecords = Map<number, Map<number, Quarantined>>;
 
 /** A batch made ready to be sent. What later tries find out about bad records stays in it. */
 export interface Prepared {
@@ -324,8 +322,10 @@ function bodyWriter(projection: Projection, parts: readonly Part[]): BodyWriter 
   return hasOps(projection.source.format) ? new ChangeWriter(options) : new BodyWriter(options);
 }
 
+type Unfit = Pick<BadRecord, "column" | "reason" | "awaits">;
+
 /** What is wrong with a record: the scanner waves through what certainly conforms, the judge has the last word on the rest. */
-function verdictOn(projection: Projection, { records, index }: At): { column: string; reason: string } | undefined {
+function verdictOn(projection: Projection, { records, index }: At): Unfit | undefined {
   const start = records.valueStarts[index];
   // Bytes that are not UTF-8 are the engine's to notice, by a guard of the insert; unless they are rewritten before it.
   const isPlain =
@@ -337,7 +337,7 @@ function verdictOn(projection: Projection, { records, index }: At): { column: st
 
 const DECODER = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
 
-function judgeRecord(projection: Projection, { records, index }: At): { column: string; reason: string } | undefined {
+function judgeRecord(projection: Projection, { records, index }: At): Unfit | undefined {
   if (records.valueStarts[index] < 0) return whyEmpty(records, index);
   let text: string;
   try {
@@ -347,7 +347,9 @@ function judgeRecord(projection: Projection, { records, index }: At): { column: 
     return { column: "", reason: "the record is not valid UTF-8" };
   }
   const verdict = projection.judge(text, records.timestamps[index]);
-  return verdict.ok ? undefined : { column: verdict.column ?? "", reason: verdict.reason };
+  if (!verdict.ok) return { column: verdict.column ?? "", reason: verdict.reason };
+  const { awaits } = verdict;
+  return awaits && { column: awaits[0].name, reason: `no column is named ${awaits[0].name} yet`, awaits };
 }
 
 interface At {
@@ -355,15 +357,9 @@ interface At {
   readonly index: number;
 }
 
-function quarantined(partition: number, { records, index }: At, why: { column: string; reason: string }): Quarantined {
-  const { column, reason } = why;
+function quarantined(partition: number, { records, index }: At, why: Unfit): BadRecord {
   const [offset, timestampMs] = [records.offsets[index], records.timestamps[index]];
-  return { partition, offset, timestampMs, raw: rawValue(records, index), column, reason };
-}
-
-function keepBad(bad: BadRecords, partition: number, record: Quarantined): void {
-  const records = bad.get(partition) ?? new Map<number, Quarantined>();
-  bad.set(partition, records.set(record.offset, record));
+  return { partition, offset, timestampMs, raw: rawValue(records, index), ...why };
 }
 
 function rowsOf(parts: readonly Part[]): number {

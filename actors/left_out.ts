@@ -10,9 +10,10 @@
  * @module
  */
 import { keptMs } from "@weir/sql";
+import type { BadRecords } from "./bad_records.ts";
 import { rawValue } from "./decoded.ts";
 import { type Candidate, decide, type Identity, type Places, REUSED, type Sighting } from "./duplicates.ts";
-import type { BadRecords, Prepared, Target } from "./landing.ts";
+import type { Prepared, Target } from "./landing.ts";
 import type { Quarantined, Remembered } from "./ledger.ts";
 
 /** A batch's records that do not become rows. */

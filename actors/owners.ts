@@ -19,6 +19,7 @@ import {
   createSourceView,
   createStateTable,
   DEDUPLICATION_WINDOW_PARTS,
+  type NewColumn,
   type Source,
   stateTable,
 } from "@weir/sql";
@@ -110,6 +111,8 @@ export interface Owners {
   readonly lands: boolean;
   /** What happens to a view that fails for good. */
   readonly suspend: SuspendView;
+  /** Has columns added to a source whose records await them. */
+  readonly evolve: (name: string, columns: readonly NewColumn[]) => Effect.Effect<void>;
   /** Whether a source is still what the catalog says; asked at every assignment, because others change it. */
   readonly isCurrent: (applied: AppliedSource) => Effect.Effect<boolean, WarehouseFailed>;
 }
@@ -189,6 +192,7 @@ const startOwner = Effect.fnUntraced(function* (
     registry,
     visible,
     suspend,
+    evolve: (columns) => owners.evolve(name, columns),
     targetAt,
     isCurrent: owners.isCurrent(applied),
     drained: Effect.asVoid(Deferred.succeed(drained, undefined)),

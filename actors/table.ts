@@ -20,6 +20,7 @@ import {
   type Warehouse,
   type WarehouseFailed,
 } from "@weir/connectors";
+import type { NewColumn } from "@weir/sql";
 import { Data, Deferred, Effect, Exit, Queue, Scope } from "effect";
 import { AWAY_RETRY, whileAway } from "./away_retry.ts";
 import { type Part, partOf, type Slice } from "./batch.ts";
@@ -38,6 +39,7 @@ import {
   type TableLimits,
   type TableMessage,
   type TableState,
+  vitalsOf,
 } from "./table_state.ts";
 import { stepTable } from "./table_step.ts";
 import type { Visible } from "./visible.ts";
@@ -54,6 +56,8 @@ export interface TableOptions {
   readonly visible: Visible;
   /** What happens to a view that fails for good. */
   readonly suspend: SuspendView;
+  /** Hears which columns the target lacks; has them added, and this owner replaced. */
+  readonly evolve: (columns: readonly NewColumn[]) => Effect.Effect<void>;
   /** The target as it was under an earlier version of the catalog; for intents announced then. */
   readonly targetAt: (catalog: number) => Effect.Effect<Target, unknown>;
   /** False once the catalog says something else of the source than this target: then nothing is landed here any more. */
@@ -95,11 +99,7 @@ export function tableActor(options: TableOptions): Behaviour<TableState, TableMe
       return [emptyTable({ statement: target.statement, catalog: target.catalog, limits }), []];
     }),
     step: stepTable,
-    vitals: (state) => ({
-      state: state.stopped.size > 0 ? "stopped" : state.phase,
-      rows: state.rows,
-      note: [...state.stopped.values()][0] ?? state.note,
-    }),
+    vitals: vitalsOf,
     perform: (action, self) => perform(options, { hands, action, self }),
   };
 }
@@ -140,7 +140,10 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
           Effect.catchTag("LandingDelayed", (late) =>
             Effect.succeed<TableMessage>({ kind: "delayed", token, note: late.message }),
           ),
-          Effect.catchTag("Drifted", ({ drifts }) => Effect.succeed<TableMessage>({ kind: "drifted", token, drifts })),
+          Effect.catchTag("Drifted", ({ drifts, awaited }) => {
+            const drifted: TableMessage = { kind: "drifted", token, drifts };
+            return Effect.as(awaited.length === 0 ? Effect.void : options.evolve(awaited), drifted);
+          }),
         );
         if (message.kind !== "delayed") hands.prepared.delete(token);
         yield* self.tell(message);

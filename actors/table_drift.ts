@@ -1,5 +1,6 @@
 /**
- * Drift: what a batch becomes that has a record which does not fit, where its source says `drift: stop`.
+ * Drift: what a batch becomes that has a record which does not fit, where its source says `drift: stop`, or `drift:
+ * evolve` and columns are all that it lacks.
  *
  *   landing ──drifted──▶ withdrawing ──intent taken back──▶ filling: up to the record, and no further in its partition
  *
@@ -31,6 +32,7 @@ export function withdraw(
 ): Turn<TableState, TableMessage, TableAction> {
   const owned = new Map(state.owned);
   const stopped = new Map(state.stopped);
+  const evolving = new Set(state.evolving);
   const commits: Commit[] = [];
   const waiting = new Map(state.waiting?.parts.map((part) => [part.range.partition, part]));
   for (const part of batch.parts) {
@@ -48,6 +50,7 @@ export function withdraw(
     if (!state.reading) continue;
     const drift = drifts.find((one) => one.partition === partition);
     if (drift !== undefined) stopped.set(partition, drift.note);
+    if (drift?.isEvolving === true) evolving.add(partition);
     owned.set(partition, waitingAgain(at, { part, next: waiting.get(partition), drift }));
     waiting.delete(partition);
   }
@@ -57,7 +60,7 @@ export function withdraw(
   }
   const { generation } = state;
   return [
-    { ...state, phase: "withdrawing", owned, stopped, waiting: undefined, note: drifts[0]?.note },
+    { ...state, phase: "withdrawing", owned, stopped, evolving, waiting: undefined, note: drifts[0]?.note },
     [{ kind: "start", action: { kind: "advance", generation, token: batch.token, commits } }],
   ];
 }

@@ -4,7 +4,7 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import type { Drift } from "./table_state.ts";
+import { type Drift, vitalsOf } from "./table_state.ts";
 import {
   advanced,
   aged,
@@ -111,5 +111,15 @@ describe("stepTable() when a record does not fit", () => {
     const { state } = play(BOTH);
     expect(state.stopped).toEqual(new Map([[0, "bad 0@1"]]));
     expect(play([advanced("0[0,2)1[0,1)"), assigned(2, 0)], state).state.stopped).toEqual(new Map());
+  });
+
+  test("is not stopped where columns are seen to, but where nothing is", () => {
+    const waits = { ...at(0, 1), isEvolving: true };
+    const waiting = play([...BOTH.slice(0, -1), drifted("0[0,2)1[0,1)", waits)]).state;
+    expect(vitalsOf(waiting)).toMatchObject({ state: "evolving", note: "bad 0@1" });
+    const both = play([...BOTH.slice(0, -1), drifted("0[0,2)1[0,1)", waits, at(1, 0))]).state;
+    expect(vitalsOf(both)).toMatchObject({ state: "stopped", note: "bad 1@0" });
+    const anew = play([advanced("0[0,2)1[0,1)"), assigned(2, 0)], waiting).state;
+    expect([vitalsOf(anew).state, anew.evolving.size]).toEqual(["locating", 0]);
   });
 });

@@ -10,6 +10,7 @@ import { type BatchLimits, bytesReady, type Part, type Ready, rowsReady } from "
 import type { AgeLimits, LastLanding } from "./batch_age.ts";
 import { announcedMs, encodeMark, type Intent, type LastRecord, sameCut } from "./intent.ts";
 import type { Gap, Located, Place } from "./position.ts";
+import type { Vitals } from "./runtime/registry.ts";
 
 /** Every bound of the table actor. */
 export interface TableLimits extends BatchLimits, AgeLimits {
@@ -65,6 +66,8 @@ export interface Drift {
   readonly offset: number;
   /** What is wrong and what to do, for the operator. */
   readonly note: string;
+  /** It fits as soon as its source has more columns, which is seen to. */
+  readonly isEvolving?: boolean;
 }
 
 export type Phase =
@@ -103,8 +106,10 @@ export interface TableState {
   readonly rows: number;
   readonly quarantined: number;
   readonly note: string | undefined;
-  /** Partitions that stand still until an operator acts, with the reason. */
+  /** Partitions that stand still, with the reason: until an operator acts, or until columns are added (`evolving`). */
   readonly stopped: ReadonlyMap<number, string>;
+  /** Those among them that wait for columns of their source. */
+  readonly evolving: ReadonlySet<number>;
 }
 
 export type TableMessage =
@@ -207,7 +212,15 @@ export function emptyTable(setup: TableSetup): TableState {
     quarantined: 0,
     note: undefined,
     stopped: new Map(),
+    evolving: new Set(),
   };
+}
+
+/** What a table says of itself; whose partitions only wait for columns is not stopped. */
+export function vitalsOf({ phase, stopped, evolving, rows, note }: TableState): Vitals {
+  const still = [...stopped].find(([partition]) => !evolving.has(partition)) ?? [...stopped][0];
+  if (still === undefined) return { state: phase, rows, note };
+  return { state: evolving.has(still[0]) ? "evolving" : "stopped", rows, note: still[1] };
 }
 
 /** What each owned partition has ready to be cut. */

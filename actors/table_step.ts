@@ -108,7 +108,8 @@ function onAssigned(state: TableState, event: Extract<MembershipEvent, { kind: "
   // Whatever is under way ends first: its commit is either still allowed or fenced, and both lead to `settle`.
   if (state.batch !== undefined) return [{ ...state, next: event }, []];
   const { generation, partitions } = event;
-  const fresh: TableState = { ...forget(state), phase: "locating", generation, next: undefined, stopped: new Map() };
+  const anew = { next: undefined, stopped: new Map(), evolving: new Set<number>() };
+  const fresh: TableState = { ...forget(state), ...anew, phase: "locating", generation };
   return [fresh, [act({ kind: "halt" }), start({ kind: "locate", generation, partitions })]];
 }
 
@@ -305,11 +306,7 @@ function onLanded(state: TableState, landed: Landed, nowMs: number): TableTurn {
     if (at?.committed !== from) continue;
     const ready = { ...at.ready, next: Math.max(at.ready.next, to) };
     owned.set(partition, { ...at, last, committed: to, ready, open: undefined });
-    commits.set(partition, {
-      partition,
-      offset: to,
-      metadata: markOf(at, { last }),
-    });
+    commits.set(partition, { partition, offset: to, metadata: markOf(at, { last }) });
   }
   const counted: TableState = {
     ...state,

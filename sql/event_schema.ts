@@ -20,14 +20,14 @@ import type { Column, Source } from "./source.ts";
 const NUMBER_BITS_MAX = 32;
 
 /** The schema of one event, as `POST /v1/ingest/<source>` takes it. */
-export function eventSchema({ columns, doc, unknown }: Source): JsonSchema {
+export function eventSchema({ columns, doc, unknown, drift }: Source): JsonSchema {
   return {
     type: "object",
     description: doc,
     properties: Object.fromEntries(columns.map((column) => [column.name, columnSchema(column)])),
     required: columns.filter(({ type }) => !readType(type).nullable).map(({ name }) => name),
     minProperties: 1,
-    additionalProperties: unknown !== "reject",
+    additionalProperties: unknown !== "reject" || drift === "evolve",
   };
 }
 

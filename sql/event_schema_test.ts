@@ -68,5 +68,6 @@ describe("eventSchema()", () => {
     expect(eventSchema(sourceOf("Nullable(UInt8)", { unknown: "keep" }))).toMatchObject({
       ...{ required: [], additionalProperties: true, properties: { x: { type: ["integer", "string", "null"] } } },
     });
+    expect(eventSchema(sourceOf("UInt8", { drift: "evolve" }))).toMatchObject({ additionalProperties: true });
   });
 });

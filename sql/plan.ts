@@ -12,7 +12,11 @@
 import { spanText } from "./definition/duration.ts";
 import { identifier, literal } from "./definition/tokens.ts";
 import type { Definition } from "./definitions.ts";
+import { isEvolved } from "./evolve/strangers.ts";
 import type { Column, Source } from "./source.ts";
+
+/** A file that lacks it was most likely written before. */
+const BY_EVOLVE = " (evolve added it: weir pull writes it down)";
 
 /** A source as the catalog has it. */
 export interface AppliedSource {
@@ -82,7 +86,7 @@ export function planSource(
     );
   const notes = [
     ...added.map((column) => `adds ${column.name} ${column.type}`),
-    ...removed.map((column) => `drops ${column.name} and its values`),
+    ...removed.map((column) => `drops ${column.name} and its values${isEvolved(column) ? BY_EVOLVE : ""}`),
     ...retyped.map(([from, to]) => `changes ${to.name} from ${from.type} to ${to.type}; fails if a value does not fit`),
     ...(commented ? ["changes comments or codecs"] : []),
   ];

@@ -151,6 +151,15 @@ describe("planSource()", () => {
       });
   });
 
+  test("says of a column that evolve added where it went", () => {
+    const seen = column("seen", "Nullable(Bool)", { comment: "added by evolve on 2026-01-31" });
+    const before: AppliedSource = { ...APPLIED, source: { ...SOURCE, columns: [...SOURCE.columns, seen] } };
+    expect(planSource(before, { source: SOURCE, text: "after", nextVersion: 4 })).toMatchObject({
+      isDestructive: true,
+      notes: ["drops seen and its values (evolve added it: weir pull writes it down)"],
+    });
+  });
+
   test.each<readonly [string, Partial<Source>, string, string]>([
     [
       "another topic",

@@ -14,8 +14,11 @@ import type { Format } from "./format/format.ts";
 /** What happens to fields which no column declares. */
 export type UnknownFields = "reject" | "keep" | "ignore";
 
-/** What happens when a record does not fit: it is left out and kept in the quarantine, or its partition stops in front of it. */
-export type Drift = "quarantine" | "stop";
+/**
+ * What happens when a record does not fit: it is left out and kept in the quarantine, or its partition stops in front
+ * of it. `evolve` adds the columns that it lacks, where they are all that it lacks; else it is kept in the quarantine.
+ */
+export type Drift = "quarantine" | "stop" | "evolve";
 
 /** One declared column. */
 export interface Column {
@@ -52,6 +55,8 @@ export interface Source {
   /** How the records of the topic are written. */
   readonly format: Format;
   readonly drift: Drift;
+  /** Fields which `evolve` does not add. */
+  readonly leaveOut?: readonly string[] | undefined;
   /** How repeats of its producers are dropped; without it they are stored. */
   readonly dedupe?: Dedupe | undefined;
   /** How long the log keeps it. */

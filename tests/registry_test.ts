@@ -202,6 +202,19 @@ describe("schemas of a registry", () => {
     await audit("strict_price");
   });
 
+  test("bring a column where the source evolves", async () => {
+    const text = source("wide_price", REGISTRY, "drift: evolve").replace("unknown: ignore\n", "");
+    await world.apply({ wide_price: text });
+    await produce("wide_price", [first(1, "a"), second(2), first(3)]);
+    await stored("wide_price", [1, 2, 3]);
+    expect(await world.sql("SELECT id, note, venue FROM ods.wide_price ORDER BY id")).toEqual([
+      { id: "1", note: "a", venue: null },
+      { id: "2", note: null, venue: "x" },
+      { id: "3", note: null, venue: null },
+    ]);
+    await audit("wide_price");
+  });
+
   test("are told by tail before they land", async () => {
     const answer = await world.request("/v1/admin/sources/price/tail?partition=0&from=earliest&limit=2", {
       headers: { authorization: `Bearer ${world.token}` },

@@ -122,6 +122,28 @@ describe.skipIf(jars === undefined)("roles", () => {
       total: sum + 1,
     });
   }, 180_000);
+
+  test("a source evolves by whichever worker comes to the record, once, and every gateway knows", async () => {
+    const [gateway] = [...open];
+    const other = await start("gateway");
+    const columns = "id String, n UInt32";
+    await apply(gateway!, {
+      "ods/reading.sql": `/*---\nkind: source\ndoc: Readings.\nkey: id\ndrift: evolve\n---*/\nCREATE TABLE ods.reading (${columns})`,
+    });
+    const events = Array.from({ length: 300 }, (_, n) => ({
+      id: `e${n}`,
+      n,
+      ...(n % 3 === 0 ? { [`f${n % 2}`]: n } : {}),
+    }));
+    const answer = await gateway!.post("/v1/ingest/reading?wait=30000", JSON.stringify(events), JSON_TYPE);
+    expect([answer.status, await answer.json()]).toMatchObject([200, { accepted: 300, visible: true }]);
+    const rows = await other.sql(
+      "SELECT count() AS rows, uniqExact(_partition, _offset) AS places, count(f0) AS even, count(f1) AS odd FROM ods.reading",
+    );
+    expect(rows).toEqual([{ rows: "300", places: "300", even: "50", odd: "50" }]);
+    const entries = await other.sql("SELECT author FROM weir.definition WHERE name = 'reading' ORDER BY catalog");
+    expect(entries.map(({ author }) => author)).toEqual(["admin", "evolve"]);
+  }, 60_000);
 });
 
 const JSON_TYPE = { "content-type": "application/json" };

@@ -127,14 +127,16 @@ function statusSamples({ ready, disk, sources, actors }: Status): Sample[] {
   const waiting = (source: string) =>
     actors.waiting.filter(({ address }) => address.startsWith(`table/ods.${source}/`));
   const lost = "Records that the log no longer had before they landed, accepted as lost.";
+  const evolved = "Columns that `drift: evolve` has added and that nobody has made his own since.";
   const seconds = "Age of the oldest record that cannot be queried yet.";
   return [
     ...gauge("weir_ready", "1 if /readyz says so.", ready ? 1 : 0),
     ...gauge("weir_log_bytes", "Size of the log on disk.", disk.log_bytes),
     ...gauge("weir_warehouse_bytes", "Size of the tables on disk.", disk.warehouse_bytes),
     ...gauge("weir_disk_free_bytes", "Free space on the warehouse's disk.", disk.warehouse_free_bytes),
-    ...sources.flatMap(({ source, lag_seconds, stopped, lost_records }) => [
+    ...sources.flatMap(({ source, lag_seconds, stopped, lost_records, evolved_columns }) => [
       ...gauge("weir_source_lag_seconds", seconds, lag_seconds, { source }),
+      ...gauge("weir_source_evolved_columns", evolved, evolved_columns, { source }),
       ...gauge("weir_source_stopped_partitions", atGaps, stopped?.length ?? null, { source }),
       ...gauge("weir_source_waiting_partitions", asking, waiting(source).length, { source }),
       ...gauge("weir_lost_records_total", lost, lost_records, { source }).map((one) => ({

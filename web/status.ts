@@ -10,7 +10,7 @@
  */
 import { decodeMark, groupOf, type RunningSource, tokenOf } from "@weir/actors";
 import type { WarehouseFailed } from "@weir/connectors";
-import { qualifiedName } from "@weir/sql";
+import { evolvedColumns, qualifiedName } from "@weir/sql";
 import { Effect, Exit } from "effect";
 import type { Door } from "./door.ts";
 import { GAPS, type GapsRow, gapsOf } from "./gaps.ts";
@@ -51,6 +51,8 @@ export async function statusOf(door: Door) {
         quarantined_last_hour: quarantined === undefined ? null : (bad?.quarantined ?? 0),
         refused_last_hour: quarantined === undefined ? null : (bad?.refused ?? 0),
         ...gapsOf(gaps, running.target.statement),
+        evolved_columns: evolvedColumns(source),
+        left_out: source.leaveOut ?? [],
       };
     }),
   );
@@ -173,11 +175,13 @@ function actorsOf({ sources }: Door) {
   const reports = sources.registry.reports();
   const restarted = reports.filter(({ restarts }) => restarts > 0);
   const stopped = tablesDown(reports);
-  const asking = reports.filter(({ kind, state }) => kind === "partition" && state === "asking");
+  const waiting = reports.filter(
+    ({ kind, state }) => (kind === "partition" && state === "asking") || (kind === "table" && state === "evolving"),
+  );
   return {
     running: reports.length,
     stopped: stopped.map(({ address, state, note }) => ({ address, state, note: note ?? null })),
-    waiting: asking.map(({ address, note }) => ({ address, note: note ?? null })),
+    waiting: waiting.map(({ address, note }) => ({ address, note: note ?? null })),
     restarted: restarted.map(({ address, state, restarts, lastError }) => ({
       ...{ address, state, restarts, last_error: lastError ?? null },
     })),

@@ -47,6 +47,26 @@ describe("GET /v1/admin/status", () => {
     expect(status.actors).toMatchObject({ running: 1, restarted: [{ address: "table/ods.flight", restarts: 2 }] });
   });
 
+  test("says what a source took up by itself, what it leaves out, and who waits for columns", async () => {
+    const script = scriptWithFlight();
+    const { source } = FLIGHT.applied;
+    const gate = { name: "gate", type: "Nullable(String)", comment: "added by evolve on 2026-01-31", codec: "" };
+    const evolved = { ...source, drift: "evolve", leaveOut: ["crew"], columns: [...source.columns, gate] } as const;
+    script.running = [{ ...FLIGHT, applied: { ...FLIGHT.applied, source: evolved } }];
+    script.registry.set("table/ods.flight", () => ({
+      ...{ address: "table/ods.flight", kind: "table", state: "evolving", note: "sale/0 lacks: tail" },
+      ...{ mailbox: 0, mailboxMax: 9, restarts: 0, lastError: undefined },
+    }));
+    const door = fakeDoor(script);
+    const status = await statusOf(await door.ask("/v1/admin/status"));
+    expect(status).toMatchObject({ ready: true, sources: [{ evolved_columns: 1, left_out: ["crew"] }] });
+    const lines = statusText(status, LOOK).split("\n");
+    expect(lines).toContain("flight: evolve added 1 column; weir pull writes it down");
+    expect(lines).toContain("flight: evolve leaves out crew");
+    expect(lines).toContain("        table/ods.flight waits: sale/0 lacks: tail");
+    expect(await (await door.ask("/metrics")).text()).toContain('weir_source_evolved_columns{source="flight"} 1\n');
+  });
+
   test("shows what it can while parts are away, and why the door is not ready", async () => {
     const script = scriptWithFlight();
     script.isReady = false;

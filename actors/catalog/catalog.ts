@@ -3,6 +3,7 @@
  *
  *   start: weir.definition ──▶ holdings ──▶ strays dropped ──▶ owners started ──▶ cut-off builds go on
  *   apply: catalog held ──▶ files ──plan──▶ functions · dimensions · sources · models (a build) · APIs
+ *   records await columns ──▶ a source's text with them (evolving.ts) ──▶ apply, as any other
  *   changed by another process ──seen within a second──▶ holdings read again ──▶ owners of changed sources replaced
  *
  * One change at a time, over all processes that share the log. Whatever an apply
@@ -29,11 +30,14 @@ import { Registry } from "../runtime/registry.ts";
 import { schemasOf } from "../schemas.ts";
 import { Visible } from "../visible.ts";
 import { type Applied, type ApplyOptions, type Asked, applyFiles } from "./apply.ts";
+import type { Awaited } from "./awaited.ts";
 import type { BackfillProgress } from "./backfill.ts";
 import { finish, retire } from "./build_end.ts";
 import { type CannotCheck, type CheckReport, check } from "./check.ts";
 import { dueDimensions, refreshDimension, republishDimensions } from "./dimension_schedule.ts";
 import { entryCount, type KeptEntry, nameOf, newestEntries } from "./entries.ts";
+import { type EvolveAsk, evolveSource } from "./evolve.ts";
+import { awaitColumns, evolveSources } from "./evolving.ts";
 import { allOf, fileOf, type Holdings, held, type Kept, readHoldings, sourcesBehind } from "./in_force.ts";
 import { type Positions, positionsOf } from "./positions.ts";
 import type { DefinitionFile } from "./read.ts";
@@ -132,11 +136,13 @@ export const catalogLayer = ({
       for (const statement of createWeirTables()) yield* warehouse.command("admin", statement);
       yield* ensureControlTopic;
       const [visible, kept] = [new Visible(), new Map<string, Kept>()];
+      const awaited = new Map<string, Awaited>();
       const owners: Owners = {
         ...{ running: new Map(), serving: new Map(), registry: new Registry(), visible, scope, lands },
         schemas: schemasOf({ warehouse, registry }),
         suspend: (view, reason) =>
           suspendView({ kept, writing, visible }, { view, reason }).pipe(Effect.provideContext(context)),
+        evolve: (name, columns) => awaitColumns({ awaited }, name, columns),
         isCurrent: (applied) => (isShared ? Effect.provideContext(isCurrent(applied), context) : Effect.succeed(true)),
       };
       const holdings: Holdings = { kept, broken: new Map() };
@@ -152,6 +158,8 @@ export const catalogLayer = ({
       yield* lands ? Effect.catchIf(holding([CATALOG], start(state)), isBusy, () => follow(state)) : follow(state);
       publishApis(state);
       if (lands) yield* lookAfter(state, { changing, isSteward: yield* standForSteward });
+      const evolve = (ask: EvolveAsk) => changing(Effect.andThen(goOnBuilding(state), evolveSource(state, ask)));
+      yield* evolveSources({ kept, awaited, change: evolve });
       if (isShared) {
         const following = Effect.ignore(one.withPermits(1)(follow(state)));
         yield* Effect.forkScoped(Effect.forever(Effect.delay(following, LOOK_EVERY)));

@@ -10,15 +10,19 @@
  * @module
  */
 
+import { isEvolved, type NewColumn, strangersOf } from "../evolve/strangers.ts";
 import type { Source } from "../source.ts";
 import type { ColumnType } from "./column_type.ts";
-import { type Node, NotJson, parseExact } from "./exact.ts";
+import { type Field, type Node, NotJson, parseExact } from "./exact.ts";
 import { type DateType, dateReader, type TimeReading, type TimeType, timeReader } from "./time.ts";
 import { type Check, checkOf } from "./values.ts";
 
-/** What becomes of a record. `key` is what a Kafka client would key it with; undefined: no key. */
+/**
+ * What becomes of a record. `key` is what a Kafka client would key it with; undefined: no key. A record that `awaits`
+ * columns fits once they are there, and not before; only sources with `drift: evolve` have such.
+ */
 export type Verdict =
-  | { readonly ok: true; readonly key: string | undefined }
+  | { readonly ok: true; readonly key: string | undefined; readonly awaits?: readonly NewColumn[] }
   | { readonly ok: false; readonly column: string | undefined; readonly reason: string };
 
 /** How far an event's time may lie after its record's. */
@@ -31,16 +35,23 @@ interface Judged {
   readonly type: ColumnType;
   readonly check: Check;
   readonly readMs: ((text: string) => TimeReading) | undefined;
+  /** Its type was taken from the first value that came. */
+  readonly isGuessed: boolean;
 }
+
+const GUESSED = "evolve took the type from the first value; correct it in the definition, apply, then replay";
 
 /** Makes the judge of a source's records. */
 export function judgeOf(source: Source, types: readonly ColumnType[]): (text: string, timestampMs: number) => Verdict {
   const columns = source.columns.map((column, index): Judged => {
     const type = types[index];
-    return { name: column.name, type, check: checkOf(type, false), readMs: msReader(column.name, type, source) };
+    const isGuessed = source.drift === "evolve" && isEvolved(column);
+    const readMs = msReader(column.name, type, source);
+    return { name: column.name, type, check: checkOf(type, false), readMs, isGuessed };
   });
   const places = new Map(columns.map((column, index) => [column.name, index]));
   const isStrict = source.unknown === "reject";
+  const judgeStrangers = source.drift === "evolve" ? strangersOf(source) : undefined;
   return (text, timestampMs) => {
     let root: Node;
     try {
@@ -52,7 +63,8 @@ export function judgeOf(source: Source, types: readonly ColumnType[]): (text: st
     if (root.kind !== "object") return refused(undefined, text, root, "is not an object");
     if (root.fields.length === 0) return { ok: false, column: undefined, reason: "has no fields" };
     const found: (Node | undefined)[] = new Array(columns.length).fill(undefined);
-    const problem = place(root, { places, found, isStrict, isKept: source.unknown === "keep", text });
+    const strangers: Field[] | undefined = judgeStrangers && [];
+    const problem = place(root, { places, found, strangers, isStrict, isKept: source.unknown === "keep", text });
     if (problem !== undefined) return problem;
     let key: string | undefined;
     for (let index = 0; index < columns.length; index++) {
@@ -62,16 +74,20 @@ export function judgeOf(source: Source, types: readonly ColumnType[]): (text: st
       if (verdict !== undefined) return verdict;
       if (column.name === source.key && node !== undefined && node.kind !== "null") key = keyOf(column.type, node);
     }
-    return { ok: true, key };
+    if (judgeStrangers === undefined || strangers === undefined || strangers.length === 0) return { ok: true, key };
+    const said = judgeStrangers(strangers, text);
+    if ("reason" in said) return { ok: false, ...said };
+    return said.awaits.length === 0 ? { ok: true, key } : { ok: true, key, awaits: said.awaits };
   };
 }
 
-/** Finds each column's field; refuses repeated, unknown and broken names. */
+/** Finds each column's field; refuses repeated and broken names, and unknown ones unless they are gathered. */
 function place(
   root: Node,
   at: {
     readonly places: ReadonlyMap<string, number>;
     readonly found: (Node | undefined)[];
+    readonly strangers: Field[] | undefined;
     readonly isStrict: boolean;
     readonly isKept: boolean;
     readonly text: string;
@@ -84,6 +100,8 @@ function place(
     }
     const index = at.places.get(field.name);
     if (index === undefined) {
+      at.strangers?.push(field);
+      if (at.strangers !== undefined) continue;
       if (at.isStrict) return { ok: false, column: field.name, reason: `no column is named ${cut(field.name)}` };
       if (!at.isKept) continue;
       if (kept.has(field.name)) return { ok: false, column: field.name, reason: "appears more than once" };
@@ -133,7 +151,8 @@ function judgeColumn(
     column.readMs !== undefined && node.kind === "string"
       ? eventProblem(column.readMs(node.value), record.timestampMs)
       : column.check(node, record.text);
-  return reason === undefined ? undefined : refused(column.name, record.text, node, reason);
+  if (reason === undefined) return undefined;
+  return refused(column.name, record.text, node, column.isGuessed ? `${reason}; ${GUESSED}` : reason);
 }
 
 function eventProblem(reading: TimeReading, timestampMs: number): string | undefined {

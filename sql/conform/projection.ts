@@ -10,9 +10,10 @@
  * Left over, because no raw type shows it. Inside a JSON text the engine takes
  * `""` as the integer or Decimal 0 and odd Decimals in quotes ("1e", "1.2.3"),
  * wraps integers and drops Decimal digits beyond the raw type, and in ignored
- * fields goes deeper than the judge. Outside JSON it takes unknown escapes,
- * control characters in strings and numbers like 007. Scanner and judge take
- * none of it, so records pass them first.
+ * fields goes deeper than the judge. Of a source that evolves it drops fields
+ * which no column declares. Outside JSON it takes unknown escapes, control
+ * characters in strings and numbers like 007. Scanner and judge take none of it,
+ * so records pass them first.
  *
  * @module
  */
@@ -277,7 +278,8 @@ function text(value: string): string {
 /** Settings that make the engine's reader strict, all of them said. */
 export function strictSettings(source: Source): Readonly<Record<string, string | number>> {
   return {
-    input_format_skip_unknown_fields: source.unknown === "ignore" ? 1 : 0,
+    // Where a source evolves, only what is null comes without a column: the judge sees to it.
+    input_format_skip_unknown_fields: source.unknown === "ignore" || source.drift === "evolve" ? 1 : 0,
     input_format_column_name_matching_mode: "match_case",
     input_format_null_as_default: 0,
     input_format_defaults_for_omitted_fields: 0,

@@ -30,6 +30,9 @@ export interface WrittenTable {
   readonly at: number;
   readonly nameAt: number;
   readonly columns: readonly WrittenColumn[];
+  /** Offsets in the file: behind the last column, and of the bracket that closes the list. */
+  readonly lastEnd: number;
+  readonly closeAt: number;
 }
 
 const REFUSED: Readonly<Record<string, string>> = {
@@ -75,8 +78,10 @@ class Reader {
     this.#expect("(");
     const columns: WrittenColumn[] = [];
     let close: Token;
+    let lastEnd: number;
     do {
       columns.push(this.#column());
+      lastEnd = this.#tokens[this.#next - 1].end;
       close = this.#take();
     } while (close.text === ",");
     if (close.text !== ")") this.#fail(close, "its bracket never closes", "End the list of columns with `)`.");
@@ -89,7 +94,8 @@ class Reader {
         "End the file there: engine, sort key and partitions are Weir's to choose.",
       );
     const { sqlStart } = this.#cut;
-    return { database, name, at: at + sqlStart, nameAt: nameAt + sqlStart, columns };
+    const places = { at: at + sqlStart, nameAt: nameAt + sqlStart };
+    return { database, name, ...places, columns, lastEnd: lastEnd + sqlStart, closeAt: close.start + sqlStart };
   }
 
   #column(): WrittenColumn {

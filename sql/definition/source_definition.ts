@@ -16,6 +16,7 @@ import { readColumnList, type WrittenTable } from "./column_list.ts";
 import { dedupeOption, dedupeProblem } from "./dedupe_option.ts";
 import { duration, size } from "./duration.ts";
 import { DefinitionError, lineAndColumn } from "./error.ts";
+import { driftOption, evolveProblem, leaveOutOption } from "./evolve_option.ts";
 import { type CutFile, cutFile, placeOf, readFrontMatter } from "./front_matter.ts";
 import { detach } from "./schema_files.ts";
 import { checkSchema, formatOption, readFormat, registryMissing, schemaFilesOf } from "./source_format.ts";
@@ -38,10 +39,8 @@ export const sourceOptions = z.strictObject({
     .default("reject")
     .describe("Fields which no column declares: refuse the event, keep them in `_rest`, or drop them."),
   format: formatOption,
-  drift: z
-    .enum(["quarantine", "stop"])
-    .default("quarantine")
-    .describe("A record that does not fit: keep it in the quarantine, or stop its partition in front of it."),
+  drift: driftOption,
+  leave_out: leaveOutOption.optional(),
   dedupe: dedupeOption.optional(),
   retention: z
     .strictObject({
@@ -169,6 +168,8 @@ export function finishSource(
   });
   const { cut, files } = draft;
   const format = readFormat(options.format, { cut, files, columns, unknown: options.unknown });
+  const [option, ...wrong] = evolveProblem({ ...options, format, columns }) ?? [];
+  if (option !== undefined) throw new DefinitionError(placeOf(cut, [option]), ...(wrong as [string, string]));
   if (options.dedupe !== undefined && hasOps(format))
     throw new DefinitionError(
       placeOf(draft.cut, ["dedupe"]),
@@ -187,6 +188,7 @@ export function finishSource(
     unknown: options.unknown,
     format,
     drift: options.drift,
+    leaveOut: options.leave_out,
     dedupe: options.dedupe && { by: options.dedupe.by, withinMs: options.dedupe.within },
     retention: { ageMsMax: options.retention.age, bytesMax: options.retention.size },
     partitionBy: options.partition_by,

@@ -163,7 +163,7 @@ describe("readSource() and finishSource()", () => {
       "an option that is unknown",
       { options: "keys: id" },
       "ods/flight.sql",
-      "4:1 Cannot use 'keys' here: there is no such option. → Use one of: kind, doc, topic, partitions, key, event_time, unknown, format, drift, dedupe, retention, partition_by.",
+      "4:1 Cannot use 'keys' here: there is no such option. → Use one of: kind, doc, topic, partitions, key, event_time, unknown, format, drift, leave_out, dedupe, retention, partition_by.",
     ],
     [
       "a topic's name",

@@ -186,8 +186,8 @@ describe("format", () => {
     ],
     [
       "another word for drift",
-      "drift: evolve",
-      "4:1 Cannot use 'drift': 'evolve' is unknown. → Write quarantine or stop.",
+      "drift: ignore",
+      "4:1 Cannot use 'drift': 'ignore' is unknown. → Write quarantine or stop or evolve.",
     ],
   ])("refuses %s", (_, options, expected) => {
     expect(wrong(options)).toBe(expected);

@@ -227,6 +227,7 @@ export class Cluster {
       registry,
       visible: new CheckedVisible((position) => this.#checkVisible(position)),
       suspend: () => this.#warehouse.suspend(machine),
+      evolve: () => Effect.die("no source evolves here"),
       targetAt: (catalog) => Effect.succeed(this.#targetAt(catalog)),
       isCurrent: Effect.succeed(true),
       drained: Effect.asVoid(Deferred.succeed(drained, undefined)),

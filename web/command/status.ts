@@ -63,9 +63,13 @@ export function statusText(status: Status, { url, width }: Look): string {
   lines.push(ready ? "ready" : `NOT READY: ${reasons.join("; ")}`, "");
   if (sources.length === 0) lines.push("No source is applied yet: weir apply --project DIR");
   else lines.push(tableText(sources.map(sourceRow), width));
-  for (const { source, stopped, lost_records } of sources) {
+  for (const { source, stopped, lost_records, evolved_columns, left_out } of sources) {
     for (const { note } of stopped ?? []) lines.push(`STOPPED ${source}: ${safeText(note)}`);
     if ((lost_records ?? 0) > 0) lines.push(`${source}: ${count(lost_records)} records were accepted as lost`);
+    const [columns, them] = evolved_columns === 1 ? ["column", "it"] : ["columns", "them"];
+    if (evolved_columns > 0)
+      lines.push(`${source}: evolve added ${evolved_columns} ${columns}; weir pull writes ${them} down`);
+    if (left_out.length > 0) lines.push(`${source}: evolve leaves out ${safeText(left_out.join(", "))}`);
   }
   const owned = sources.flatMap(ownerRows);
   if (owned.length > 0) lines.push("", tableText(owned, width));

@@ -78,6 +78,8 @@ const STATUS: Operation = {
             description: "Partitions that stand still at records which the log no longer has.",
           },
           lost_records: WHOLE_OR_NULL,
+          evolved_columns: WHOLE,
+          left_out: listOf(TEXT),
         }),
       ),
       models: objectOf({ active: WHOLE, building: WHOLE, suspended: listOf(objectOf({ name: TEXT, note: TEXT })) }),
@@ -86,7 +88,7 @@ const STATUS: Operation = {
         stopped: listOf(objectOf({ address: TEXT, state: TEXT, note: TEXT_OR_NULL })),
         waiting: {
           ...listOf(objectOf({ address: TEXT, note: TEXT_OR_NULL })),
-          description: "Partitions that wait for what a schema registry says.",
+          description: "Partitions that wait for what a schema registry says, and tables that wait for columns.",
         },
         restarted: listOf(objectOf({ address: TEXT, state: TEXT, restarts: WHOLE })),
       }),
