@@ -11,6 +11,7 @@
  */
 import { Kafka, type KafkaConfig, logLevel } from "kafkajs";
 import Cluster from "kafkajs/src/cluster/index.js";
+import Connection from "kafkajs/src/network/connection.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import socketFactory from "kafkajs/src/network/socketFactory.js";
 import { authoritiesOf } from "../authorities.ts";
@@ -91,4 +92,21 @@ export async function anyBroker(cluster: Cluster) {
 const schedule = RequestQueue.prototype.scheduleCheckPendingRequests;
 RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
   if (this.pending.length > 0) schedule.call(this);
+};
+
+/**
+ * kafkajs 2.2.4 takes a connection that has just broken for one that is closing in good order: who repeats a request at
+ * once sends it there, and closing waits for its answer, 30 s or for ever. A broken one is closed without waiting, and
+ * what is sent next opens another.
+ */
+const { rejectRequests, disconnect } = Connection.prototype;
+Connection.prototype.rejectRequests = function (this: Connection, error: Error) {
+  this.connectionStatus = "disconnected";
+  rejectRequests.call(this, error);
+};
+Connection.prototype.disconnect = async function (this: Connection) {
+  if (this.connectionStatus !== "disconnected") return disconnect.call(this);
+  this.socket?.end();
+  this.socket?.unref();
+  return true;
 };

@@ -98,6 +98,18 @@ declare module "kafkajs/src/network/socketFactory.js" {
   export default function socketFactory(): ISocketFactory;
 }
 
+declare module "kafkajs/src/network/connection.js" {
+  import type { Socket } from "node:net";
+
+  export default class Connection {
+    connectionStatus: "connected" | "disconnecting" | "disconnected";
+    readonly socket: Socket | null;
+    /** Called when the connection has broken, and nowhere else. */
+    rejectRequests(error: Error): void;
+    disconnect(): Promise<true>;
+  }
+}
+
 declare module "kafkajs/src/network/requestQueue/index.js" {
   export default class RequestQueue {
     readonly pending: readonly unknown[];

@@ -40,7 +40,7 @@ const FREE_BYTES_NEVER = 2n ** 60n;
 const CLOCK_HOURS = [3, -3, 0];
 const CLOCK_MS = 4_000;
 const CLOCK = new URL("clock_preload.ts", import.meta.url).pathname;
-const CUTS = 6;
+const CUTS = 20;
 
 const random = generator(SEED);
 const folder = temporaryFolder("kafka-faults");
