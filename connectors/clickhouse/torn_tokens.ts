@@ -25,7 +25,8 @@ export function forgetTornTokens(enginePath: string): readonly string[] {
 /** Where the torn tokens begin at a log's end, whose first line may be cut off; its length if there are none. Pure. */
 export function tornAt(tail: string, partNames: readonly string[]): number {
   const lines = tail.slice(0, tail.lastIndexOf("\n") + 1).split(/(?<=\n)/);
-  let [end, torn] = [lines.join("").length, undefined as string | undefined];
+  let end = lines.join("").length;
+  let torn: string | undefined;
   for (const line of lines.toReversed()) {
     const [operation, name] = line.split("\t");
     // 1 adds a token, 2 drops one; nothing is dropped while a part is on its way.
@@ -37,7 +38,7 @@ export function tornAt(tail: string, partNames: readonly string[]): number {
 }
 
 interface PartPlace {
-  readonly partition: string | undefined;
+  readonly partition: string;
   readonly min: number;
   readonly max: number;
 }
@@ -55,7 +56,8 @@ function isThere(name: string, partNames: readonly string[]): boolean {
   if (wanted === undefined) return true;
   return partNames.some((other) => {
     const place = placeOf(other);
-    return place?.partition === wanted.partition && place!.min <= wanted.min && place!.max >= wanted.max;
+    if (place === undefined || place.partition !== wanted.partition) return false;
+    return place.min <= wanted.min && place.max >= wanted.max;
   });
 }
 
