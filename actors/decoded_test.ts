@@ -66,7 +66,7 @@ async function landed(batch: Batch, projection = PROJECTION) {
   const target = { ...TARGET, projection };
   const suspend = () => Effect.die("there are no views here");
   const program = Effect.flatMap(prepare(target, batch.parts), (prepared) =>
-    land(target, batch, { deadlineMs: Number.MAX_SAFE_INTEGER, prepared, suspend }),
+    land(target, batch, { deadlineMs: Number.MAX_SAFE_INTEGER, nowMs: () => 0, prepared, suspend }),
   ).pipe(
     Effect.as(undefined),
     Effect.catchTag("Drifted", (drifted) => Effect.succeed(drifted.drifts)),

@@ -139,8 +139,9 @@ const taken = Effect.fnUntraced(function* (
   if (Option.isNone(first)) return 0;
   const commits = yield* log.committed({ group, topic });
   if (!mayBeOpen && (yield* isOpen(name, commits))) return 0;
-  const lateUntilMs = latestOf(commits);
-  if (lateUntilMs > (yield* Clock.currentTimeMillis)) return lateUntilMs;
+  const lateMs = yield* lateForMs(commits);
+  if (lateMs === undefined) return 0;
+  if (lateMs > 0) return (yield* Clock.currentTimeMillis) + lateMs;
   let isLost = false;
   let newest = first.value.generation;
   const watch = Effect.flatMap(Queue.take(events), ({ kind, partitions, generation }) => {
@@ -156,10 +157,18 @@ const taken = Effect.fnUntraced(function* (
   return held;
 });
 
-/** Until when an insert of an owner that was lost may still come, and a change of what it owned waits; 0 if none can. */
+/** Until when, by the warehouse's clock, an insert of a lost owner may still come and a change waits; 0 if none can. */
 export const lateUntil = Effect.fnUntraced(function* (of: Pick<Holdable, "group" | "topic">) {
   const { committed } = yield* Log;
   return latestOf(yield* committed(of));
+});
+
+/** For how long an insert of a lost owner may still come; undefined while the warehouse does not say what time it is. */
+const lateForMs = Effect.fnUntraced(function* (commits: readonly Commit[]) {
+  const untilMs = latestOf(commits);
+  if (untilMs === 0) return 0;
+  const { nowMs } = yield* Ledger;
+  return Option.getOrUndefined(Option.map(yield* Effect.option(nowMs), (now) => untilMs - now));
 });
 
 const latestOf = (commits: readonly Commit[]) =>

@@ -1,14 +1,14 @@
 import { describe, expect, test } from "bun:test";
 import { Log, type Membership, type MembershipEvent } from "@weir/connectors";
-import { Effect, Exit, Queue } from "effect";
+import { Clock, Effect, Exit, Queue } from "effect";
 import { TestClock } from "effect/testing";
 import { holding, outsideHolds, stillHeld } from "./hold.ts";
 import { encodeMark } from "./intent.ts";
 import { Ledger } from "./ledger.ts";
 
-/** A ledger that knows a partition's epoch, or nothing. */
+/** A ledger that knows a partition's epoch, or nothing; its clock is right. */
 const ledgerOf = (...known: readonly { readonly partition: number; readonly epoch: number }[]) =>
-  ({ positions: () => Effect.succeed(known) }) as unknown as Ledger["Service"];
+  ({ positions: () => Effect.succeed(known), nowMs: Clock.currentTimeMillis }) as unknown as Ledger["Service"];
 
 const ODS = { group: "weir.ods.t", topic: "t", name: "ods.t" };
 const OPEN = { epoch: 1, catalog: 1, atMs: 0, ranges: [{ partition: 0, from: 0, to: 1, rows: 1, crc: 0 }] };
@@ -80,6 +80,18 @@ describe("holding()", () => {
     expect(ended(exit)).toBe(expected);
     if (tries !== undefined) expect(script.tries).toBe(tries);
     if (expected !== "still waiting") expect(script.open).toBe(0);
+  });
+});
+
+describe("holding() and an insert that may still come", () => {
+  const late = () => mark({ lateUntilMs: 7_200_000 });
+  test.each([
+    ["goes by the warehouse's clock where its own is behind", Effect.succeed(7_200_001), "done"],
+    ["goes by the warehouse's clock where its own is ahead", Effect.succeed(-7_200_000), "still waiting"],
+    ["waits while the warehouse does not say what time it is", Effect.fail("away"), "still waiting"],
+  ] as const)("%s", async (_, nowMs, expected) => {
+    const ledger = { ...ledgerOf(), nowMs } as unknown as Ledger["Service"];
+    expect(ended(await holdFor(fakeLog(late).log, Effect.void, { ms: 10_000, ledger }))).toBe(expected);
   });
 });
 

@@ -18,7 +18,7 @@
  */
 import { type Insert, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import { type Conform, type Dedupe, hasOps, type Source } from "@weir/sql";
-import { Clock, Data, Effect } from "effect";
+import { Data, Effect } from "effect";
 import { type BadRecord, type BadRecords, keepBad } from "./bad_records.ts";
 import { bytesOf, type Part } from "./batch.ts";
 import { BodyWriter, ChangeWriter, recycle } from "./body.ts";
@@ -151,17 +151,17 @@ const prepareCandidates = Effect.fnUntraced(function* (target: Target, parts: re
 export const land = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  { deadlineMs, prepared, suspend }: Landing,
+  { deadlineMs, nowMs, prepared, suspend }: Landing,
 ): Effect.fn.Return<Landed, LandingDelayed | Drifted, Warehouse | Ledger> {
   const ledger = yield* Ledger;
-  const startedMs = yield* Clock.currentTimeMillis;
+  const startedMs = nowMs();
   const { statement, topic } = target;
   const { token, parts } = batch;
   const { epoch, catalog, ranges } = batch.intent;
   const { candidates } = prepared;
   const wanted = candidates === undefined ? [] : wantedOf(candidates);
   const sightings = wanted.length === 0 ? [] : yield* kept(ledger.seen({ statement, epoch, ranges }, wanted));
-  const out = yield* insertStrictly(target, batch, { deadlineMs, prepared, suspend, sightings });
+  const out = yield* insertStrictly(target, batch, { deadlineMs, nowMs, prepared, suspend, sightings });
   // After the first try nobody reads the body any more; a lost try before might.
   if (batch.tries === 0 && prepared.body !== undefined) recycle(prepared.body);
   prepared.body = undefined;
@@ -175,12 +175,14 @@ export const land = Effect.fnUntraced(function* (
   if (seen.length > 0) yield* kept(ledger.remember({ statement, epoch, token }, seen));
   if (rows.length > 0) yield* kept(ledger.quarantine({ statement, topic, epoch, token }, rows));
   yield* kept(ledger.finish(marker));
-  return { ...counts, tookMs: (yield* Clock.currentTimeMillis) - startedMs };
+  return { ...counts, tookMs: nowMs() - startedMs };
 });
 
 /** How one try of a batch goes. */
 interface Landing {
   readonly deadlineMs: number;
+  /** The warehouse's time, which the deadline is in. */
+  readonly nowMs: () => number;
   readonly prepared: Prepared;
   readonly suspend: SuspendView;
 }
@@ -192,19 +194,19 @@ interface Landing {
 const insertStrictly = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  { deadlineMs, prepared, suspend, sightings }: Landing & { readonly sightings: readonly Sighting[] },
+  { deadlineMs, nowMs, prepared, suspend, sightings }: Landing & { readonly sightings: readonly Sighting[] },
 ) {
   while (true) {
     yield* stopAtDrift(target, prepared.bad);
     const out = leftOut(prepared, sightings);
     const refusal = yield* insertOnce(target, batch, { deadlineMs, prepared, out });
     if (refusal === undefined) return out;
-    if ((yield* Clock.currentTimeMillis) >= deadlineMs) {
+    if (nowMs() >= deadlineMs) {
       return yield* new LandingDelayed({ message: `the batch met its deadline: ${refusal.message}` });
     }
     // The table itself may have the rows by now: they stay as they are, the repeat is for the other views.
     if (refusal.view !== undefined) yield* suspend(refusal.view, refusal.message);
-    else yield* findByHalves(target, batch, { prepared, out, refusal, deadlineMs });
+    else yield* findByHalves(target, batch, { prepared, out, refusal, deadlineMs, nowMs });
   }
 });
 
@@ -232,24 +234,22 @@ const insertOnce = Effect.fnUntraced(function* (
 });
 
 /** A try of a batch whose records the engine refuses. */
-interface Refused {
-  readonly prepared: Prepared;
+interface Refused extends Pick<Landing, "deadlineMs" | "nowMs" | "prepared"> {
   readonly out: LeftOut;
   readonly refusal: WarehouseFailed;
-  readonly deadlineMs: number;
 }
 
 /** Asks the engine, half by half and without effect, which records it refuses although JavaScript does not. */
 const findByHalves = Effect.fnUntraced(function* (
   target: Target,
   batch: Batch,
-  { prepared, out, refusal, deadlineMs }: Refused,
+  { prepared, out, refusal, deadlineMs, nowMs }: Refused,
 ) {
   const { bad } = prepared;
   const found = count(bad);
   const search = (parts: readonly Part[]): Effect.Effect<void, LandingDelayed, Warehouse> =>
     Effect.gen(function* () {
-      if ((yield* Clock.currentTimeMillis) >= deadlineMs) {
+      if (nowMs() >= deadlineMs) {
         return yield* new LandingDelayed({ message: `bad records are being looked for: ${refusal.message}` });
       }
       const rest = parts.filter((part) => part.range.rows > 0);

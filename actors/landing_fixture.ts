@@ -116,6 +116,7 @@ export function landed(batch: Batch, options: LandOptions = {}) {
   const ledger: Ledger["Service"] = {
     marker: () => UNASKED,
     positions: () => UNASKED,
+    nowMs: UNASKED,
     partsSince: () => UNASKED,
     noteGap: () => UNASKED,
     seen: (_, wanted) => {
@@ -149,7 +150,12 @@ export function landed(batch: Batch, options: LandOptions = {}) {
   };
   const program = prepare(target, batch.parts).pipe(
     Effect.flatMap((prepared) =>
-      land(target, batch, { deadlineMs, prepared, suspend: () => Effect.die("there are no views here") }),
+      land(target, batch, {
+        deadlineMs,
+        nowMs: () => 0,
+        prepared,
+        suspend: () => Effect.die("there are no views here"),
+      }),
     ),
     Effect.map(({ stored, quarantined }) => `${stored}+${quarantined}`),
     Effect.catchTag("LandingDelayed", (late) => Effect.succeed(`delayed: ${late.message}`)),

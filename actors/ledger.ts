@@ -64,6 +64,8 @@ export class Ledger extends Context.Service<
     ) => Effect.Effect<Pick<Marker, "stored" | "quarantined"> | undefined, WarehouseFailed>;
     /** The furthest position of each partition: by finished batches, accepted gaps, resets that are in force. */
     readonly positions: (statement: string) => Effect.Effect<readonly LedgerPosition[], WarehouseFailed>;
+    /** The warehouse's time, milliseconds since 1970: by which it dates what is finished, and refuses what is late. */
+    readonly nowMs: Effect.Effect<number, WarehouseFailed>;
     /** Upper bound of the parts which batches finished since `sinceMs` may have added to the table's deduplication window. */
     readonly partsSince: (statement: string, sinceMs: number) => Effect.Effect<number, WarehouseFailed>;
     /** Which identities were stored below the ranges of a batch, and when last, by fingerprint. */

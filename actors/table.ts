@@ -21,7 +21,7 @@ import {
   type WarehouseFailed,
 } from "@weir/connectors";
 import type { NewColumn } from "@weir/sql";
-import { Data, Deferred, Effect, Exit, Queue, Scope } from "effect";
+import { Clock, Data, Deferred, Effect, Exit, Queue, Scope } from "effect";
 import { AWAY_RETRY, whileAway } from "./away_retry.ts";
 import { type Part, partOf, type Slice } from "./batch.ts";
 import { announcedMs, type Intent, type Range, tokenOf } from "./intent.ts";
@@ -43,6 +43,7 @@ import {
 } from "./table_state.ts";
 import { stepTable } from "./table_step.ts";
 import type { Visible } from "./visible.ts";
+import { WarehouseClock } from "./warehouse_clock.ts";
 
 /** What a table actor is started with. */
 export interface TableOptions {
@@ -76,6 +77,8 @@ const RESTART = { delayMsMin: 100, delayMsMax: 10_000, failuresMax: 1_000, windo
 
 /** What one incarnation holds beside its pure state. */
 interface Hands {
+  /** What is decided and dated here goes by the warehouse's. */
+  clock: WarehouseClock;
   membership: Membership;
   /** Batches made ready to be sent, by token: at most the one that lands and the next. */
   readonly prepared: Map<string, Deferred.Deferred<Prepared>>;
@@ -92,13 +95,14 @@ export function tableActor(options: TableOptions): Behaviour<TableState, TableMe
     restart: RESTART,
     init: Effect.fnUntraced(function* (self) {
       const log = yield* Log;
+      hands.clock = new WarehouseClock(yield* Clock.Clock);
       hands.readers = undefined;
       hands.prepared.clear();
       hands.membership = yield* log.join(options.group, target.topic);
       yield* Effect.forkIn(Effect.forever(Effect.flatMap(Queue.take(hands.membership.events), self.tell)), self.scope);
       return [emptyTable({ statement: target.statement, catalog: target.catalog, limits }), []];
     }),
-    step: stepTable,
+    step: (state, message) => stepTable(state, message, hands.clock.nowMs()),
     vitals: vitalsOf,
     perform: (action, self) => perform(options, { hands, action, self }),
   };
@@ -114,7 +118,7 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
   const { visible, target } = options;
   switch (action.kind) {
     case "locate":
-      return Effect.flatMap(locate(options, action.partitions), (places) =>
+      return Effect.flatMap(Effect.andThen(whileAway(setClock(hands)), locate(options, action.partitions)), (places) =>
         Effect.asVoid(self.tell({ kind: "located", generation: action.generation, places })),
       );
     case "reread":
@@ -130,9 +134,12 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
       const { token } = batch;
       return Effect.gen(function* () {
         if (batch.tries > 0) yield* remembered(options, batch);
+        // A timer stands still while its machine is suspended; what was announced by it is refused as late, and dated anew.
+        if (batch.tries > 0 || hands.clock.isOld()) yield* Effect.ignore(setClock(hands));
         const target = yield* options.targetAt(batch.intent.catalog);
         const message = yield* land(target, batch, {
           deadlineMs,
+          nowMs: () => hands.clock.nowMs(),
           prepared: yield* prepared(options, hands, batch),
           suspend: options.suspend,
         }).pipe(
@@ -165,6 +172,10 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
       return options.drained;
   }
 };
+
+/** Asks the warehouse what time it is. */
+const setClock = ({ clock }: Hands) =>
+  Effect.flatMap(Ledger, ({ nowMs }) => Effect.map(nowMs, (now) => clock.set(now)));
 
 /** A batch made ready, once: by the first who asks, for everybody and for every try. */
 const prepared = Effect.fnUntraced(function* (options: TableOptions, hands: Hands, batch: Batch) {

@@ -67,6 +67,7 @@ function idOf({ source, epoch, partition, offset }: QuarantineRow): string {
   return `${source}.door.${Buffer.from(crypto.getRandomValues(new Uint8Array(8))).toString("hex")}`;
 }
 
+const NOW = "SELECT toUnixTimestamp64Milli(now64(3)) AS now_ms";
 const BATCH =
   "INSERT INTO weir.batch (statement, token, epoch, catalog, ranges, stored, duplicate, quarantined) FORMAT JSONEachRow";
 const POSITION = "INSERT INTO weir.position (statement, partition, at) FORMAT JSONEachRow";
@@ -168,6 +169,7 @@ export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effe
               }),
             ),
         ),
+      nowMs: Effect.map(warehouse.rows<{ now_ms: number }>("writer", NOW, NUMBERS), ([{ now_ms }]) => now_ms),
       partsSince: (statement, sinceMs) =>
         Effect.map(
           warehouse.rows<{ batches: number }>(

@@ -48,9 +48,11 @@ const READING = {
 /** Longer than any insert may be under way, and than its token is remembered. */
 const LONG_PAUSE_MS = 20_000;
 const DRAIN_MS_MAX = 2_000;
-/** By how much a clock goes back, and for how long. */
-const BACK_MS_MAX = 7_200_000;
-const BACK_FOR_MS_MAX = 5_000;
+/** By how much a clock is off, ahead or behind, and for how long. */
+const OFF_MS_MAX = 7_200_000;
+const OFF_FOR_MS_MAX = 5_000;
+/** An owner that is paused while it is told the time is behind from then on; never by this much. */
+const DATE_OFF_MS_MAX = 60_000;
 /** Versions of the catalog under which the source stops at drift, in runs where it does, until it is corrected. */
 const DRIFT_CATALOGS = 2;
 const TARGET: Target = {
@@ -83,7 +85,7 @@ const FAULTS = [
   [4, "compaction"],
   [3, "one more partition"],
   [3, "a view fails"],
-  [3, "a clock goes back"],
+  [3, "a clock jumps"],
 ] as const;
 
 type Fault = (typeof FAULTS)[number][1];
@@ -207,8 +209,8 @@ export class Cluster {
       case "a view fails":
         warehouse.isViewBroken = true;
         break;
-      case "a clock goes back":
-        if (machine !== undefined) this.#setBack(machine);
+      case "a clock jumps":
+        if (machine !== undefined) this.#setOff(machine);
     }
   }
 
@@ -237,6 +239,7 @@ export class Cluster {
       const isRecovering = turn[0].phase === "recovering" && booted.state?.phase !== "recovering";
       if (isRecovering && this.#world.chance(0.1))
         this.#world.after(this.#log.server.machine, this.#world.below(60), () => this.#log.group.rebalance());
+      this.#checkDate(turn[0], booted.state);
       booted.state = turn[0];
       return turn;
     };
@@ -280,11 +283,11 @@ export class Cluster {
     this.#log.group.expel(machine);
   }
 
-  /** A machine's clock is set back, and right again a little later. */
-  #setBack(machine: Machine): void {
+  /** A machine's clock is set ahead or back, and right again a little later. */
+  #setOff(machine: Machine): void {
     const world = this.#world;
-    machine.offMs = -world.below(BACK_MS_MAX);
-    world.after(this.#log.server.machine, world.below(BACK_FOR_MS_MAX), () => {
+    machine.offMs = OFF_MS_MAX - world.below(2 * OFF_MS_MAX);
+    world.after(this.#log.server.machine, world.below(OFF_FOR_MS_MAX), () => {
       machine.offMs = 0;
     });
   }
@@ -303,6 +306,13 @@ export class Cluster {
     const { commits } = this.#log;
     const isOpen = [...commits.values()].some((commit) => decodeMark(commit.metadata)?.intent !== undefined);
     if (!isOpen) commits.clear();
+  }
+
+  /** What is announced is dated by the warehouse's clock: recovery asks what has landed since. */
+  #checkDate({ phase, batch }: TableState, before: TableState | undefined): void {
+    if (phase !== "announcing" || before?.phase === "announcing" || batch === undefined) return;
+    const offMs = batch.intent.atMs - this.#world.nowMs;
+    if (Math.abs(offMs) > DATE_OFF_MS_MAX) this.problems.push(`${batch.token}: is dated ${offMs} ms off`);
   }
 
   /** What is called visible has been committed, or the ledger knows its batch. */

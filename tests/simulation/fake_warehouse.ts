@@ -188,6 +188,7 @@ export class FakeWarehouse {
     return {
       marker: (_, token) => call(() => this.markers.get(token)),
       positions: () => call(() => this.positions()),
+      nowMs: call(() => this.world.nowMs),
       partsSince: (_, sinceMs) => call(() => this.batchesSince(sinceMs)),
       noteGap: () => call(() => undefined),
       // Two inserts, as the real one: whoever dies between them leaves positions without their marker.

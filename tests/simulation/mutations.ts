@@ -85,6 +85,12 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "void sameCut;",
   },
   {
+    rule: "7 what is announced is dated by the warehouse's clock",
+    file: "actors/table.ts",
+    find: "step: (state, message) => stepTable(state, message, hands.clock.nowMs()),",
+    replace: "step: stepTable,",
+  },
+  {
     rule: "7 recovery proves that the records are the same",
     file: "actors/table.ts",
     find: "const same = part !== undefined && part.range.rows === range.rows && part.range.crc === range.crc;",
