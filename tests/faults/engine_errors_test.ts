@@ -86,7 +86,7 @@ async function landed(batch: Batch) {
     const prepared = yield* prepare(TARGET, batch.parts);
     for (let tries = 0; tries < TRIES_MAX; tries++) {
       const deadlineMs = Date.now() + DEADLINE_MS;
-      const outcome = yield* land(TARGET, { ...batch, tries }, { deadlineMs, prepared, suspend }).pipe(
+      const outcome = yield* land(TARGET, { ...batch, tries }, { deadlineMs, nowMs: Date.now, prepared, suspend }).pipe(
         Effect.catchTag("LandingDelayed", Effect.succeed),
       );
       told.push(outcome instanceof LandingDelayed ? "delayed" : `stored ${(outcome as { stored: number }).stored}`);

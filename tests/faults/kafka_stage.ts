@@ -20,6 +20,7 @@ const BATCH = 50;
 const IDS_PER_FAULT = 10_000_000;
 const WATCH_MS = 50;
 const LOOK_MS = 100;
+const SAID_CHARS_MAX = 4_000;
 /** A dead member is noticed after ten seconds, and every retry has its pause. */
 const RECOVERY_MS_MAX = 60_000;
 
@@ -190,7 +191,10 @@ export class Stage {
     };
     const holds = ({ sure, rows, markers }: Awaited<ReturnType<typeof look>>) =>
       sure >= promised.events && rows === markers;
-    const seen = await until("landing", look, { holds, withinMs: RECOVERY_MS_MAX });
+    const seen = await until("landing", look, { holds, withinMs: RECOVERY_MS_MAX }).catch(async (error) => {
+      for (const worker of this.workers) console.log(await saidBy(worker));
+      throw error;
+    });
     const { events, sum } = promised;
     expect(seen).toEqual({ rows: seen.rows, records: seen.rows, sure: events, ids: events, sum, markers: seen.rows });
   }
@@ -205,6 +209,12 @@ export class Stage {
     await this.#brokers.stop();
     await this.toEngine.stop();
   }
+}
+
+/** What a worker says of itself, for an audit that fails: its actors, and the end of what it logged. */
+async function saidBy({ pid, get, stderr }: DoorProcess): Promise<string> {
+  const actors = await get("/v1/admin/actors").then((answer) => answer.text(), String);
+  return `worker ${pid}: ${actors}\n${stderr().slice(-SAID_CHARS_MAX)}`;
 }
 
 /** Watches the rows of a table: how long none came at most. */

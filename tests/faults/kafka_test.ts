@@ -39,6 +39,8 @@ const FREE_BYTES_NEVER = 2n ** 60n;
 /** By how many hours a clock is off, one after the other; right again in the end. */
 const CLOCK_HOURS = [3, -3, 0];
 const CLOCK_MS = 4_000;
+/** Landed an hour ago: after what a clock that is behind would announce, and enough to make a warehouse forget it. */
+const EARLIER_BATCHES = 2_000;
 const CLOCK = new URL("clock_preload.ts", import.meta.url).pathname;
 const CUTS = 20;
 
@@ -149,14 +151,24 @@ describe.skipIf(jars === undefined)(`on Kafka (WEIR_SEED=${SEED})`, () => {
     await stage.play({ name: "broker's disk full", play });
   }, 120_000);
 
-  test(`a worker's clock jumps by ${CLOCK_HOURS.join(", ")} hours`, async () => {
+  test(`a worker's clock jumps by ${CLOCK_HOURS.join(", ")} hours: it goes on meanwhile`, async () => {
     const file = join(folder.path, "clock");
     const clock = { preload: CLOCK, env: { WEIR_CLOCK_FILE: file } };
     await stage.replaceWorker(0, clock);
+    await stage.engine.ask(`INSERT INTO weir.batch (statement, token, landed_at)
+      SELECT 'ods.number', toString(number), now64(3) - INTERVAL 1 HOUR FROM numbers(${EARLIER_BATCHES})`);
+    const slowest = async () =>
+      Number(
+        await stage.engine.ask(
+          `SELECT min(last) FROM (SELECT max(_offset) AS last FROM ods.number GROUP BY _partition)`,
+        ),
+      );
     const play = async () => {
       for (const hours of CLOCK_HOURS) {
         writeFileSync(file, String(hours * 3_600_000));
         await Bun.sleep(CLOCK_MS);
+        const before = await slowest();
+        await until("new rows in every partition", slowest, { holds: (last) => last > before, withinMs: 20_000 });
       }
     };
     await stage.play({ name: "clock jumps", play });
