@@ -117,6 +117,7 @@ export function landed(batch: Batch, options: LandOptions = {}) {
     marker: () => UNASKED,
     positions: () => UNASKED,
     partsSince: () => UNASKED,
+    enter: () => UNASKED,
     noteGap: () => UNASKED,
     seen: (_, wanted) => {
       if (seen === undefined) return UNASKED;
