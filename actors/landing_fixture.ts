@@ -118,6 +118,7 @@ export function landed(batch: Batch, options: LandOptions = {}) {
     positions: () => UNASKED,
     nowMs: UNASKED,
     partsSince: () => UNASKED,
+    enter: () => UNASKED,
     noteGap: () => UNASKED,
     seen: (_, wanted) => {
       if (seen === undefined) return UNASKED;

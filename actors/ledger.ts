@@ -85,6 +85,8 @@ export class Ledger extends Context.Service<
     ) => Effect.Effect<void, WarehouseFailed>;
     /** Keeps that a partition stopped at records that are gone; nobody has accepted that yet. */
     readonly noteGap: (of: { statement: string; topic: string }, gap: Gap) => Effect.Effect<void, WarehouseFailed>;
+    /** Keeps where epochs begin; before the first batch of them is announced. */
+    readonly enter: (statement: string, positions: readonly LedgerPosition[]) => Effect.Effect<void, WarehouseFailed>;
     /** Writes the marker of a batch; before its commit. */
     readonly finish: (marker: Marker) => Effect.Effect<void, WarehouseFailed>;
   }

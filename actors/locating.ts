@@ -14,7 +14,7 @@ import { Effect } from "effect";
 import { AWAY_RETRY } from "./away_retry.ts";
 import type { LastRecord } from "./intent.ts";
 import { Ledger } from "./ledger.ts";
-import { epochOf, type LedgerPosition, type Located, lastKnown, locate } from "./position.ts";
+import { counting, epochOf, type LedgerPosition, type Located, lastKnown, locate, topicHash } from "./position.ts";
 
 /** Whose partitions are meant. */
 export interface LocatedOf {
@@ -29,8 +29,11 @@ export interface PartitionAt {
   readonly range: OffsetRange;
   readonly commit: Commit | undefined;
   readonly ledger: LedgerPosition | undefined;
+  /** The newest that anybody has entered. */
   readonly epoch: number;
   readonly located: Located;
+  /** The topic that has the name now. */
+  readonly topicNow: number | undefined;
 }
 
 /** Looks at partitions of a topic, all of them unless told which. */
@@ -46,23 +49,46 @@ export const locateAll = Effect.fnUntraced(function* (
     log.offsets(topic),
   ]);
   const newest = positions.reduce((epoch, position) => Math.max(epoch, position.epoch), 0);
+  const topicNow = yield* topicNamed(topic);
   return yield* Effect.forEach(partitions ?? ranges.map((range) => range.partition), (partition) =>
     Effect.gen(function* () {
       const commit = commits.find((one) => one.partition === partition);
-      const position = positions.find((one) => one.partition === partition);
       const range = ranges.find((one) => one.partition === partition);
       if (range === undefined) {
         const message = `Cannot find ${topic}/${partition} in the log, although it is assigned.`;
         return yield* new LogFailed({ reason: "unavailable", message, retriable: false });
       }
+      const newestKept = positions.find((one) => one.partition === partition);
+      const position = counting(commit, { ledger: newestKept, latest: range.latest });
       const last = lastKnown(commit, position);
       const held = last === undefined ? undefined : yield* recordAt({ topic, offset: last.offset }, range);
-      const located = locate({ topic, commit, ledger: position, newest, range, held });
-      const at: PartitionAt = { range, commit, ledger: position, epoch: epochOf(commit, position), located };
-      return at;
+      const located = locate({ topic, commit, ledger: position, newest, range, held, topicNow });
+      const epoch = epochOf(commit, newestKept);
+      return { range, commit, ledger: position, epoch, located, topicNow } satisfies PartitionAt as PartitionAt;
     }),
   );
 });
+
+/** The topic that has a name now; undefined if none has. */
+const topicNamed = Effect.fnUntraced(function* (name: string): Effect.fn.Return<number | undefined, LogFailed, Log> {
+  const log = yield* Log;
+  const found = (yield* log.topics).find((topic) => topic.name === name);
+  return found && topicHash(found.id);
+});
+
+/**
+ * The positions of epochs that nothing has landed in: to be in the ledger before the first batch is announced. An insert
+ * that comes late, from a topic that is gone, then lies in an epoch that the next topic of that name does not take.
+ */
+export function entered(all: readonly PartitionAt[]): readonly LedgerPosition[] {
+  return all.flatMap(({ located, commit, ledger, topicNow }) => {
+    if (located.kind === "stopped" || located.last !== undefined || located.intent !== undefined) return [];
+    const { partition, epoch, offset } = located;
+    return commit !== undefined || ledger?.epoch === epoch || topicNow === undefined
+      ? []
+      : [{ partition, epoch, next: offset, last: undefined, topic: topicNow }];
+  });
+}
 
 /** The record at an offset; undefined if the log has none there, or no longer. */
 export const recordAt = Effect.fnUntraced(function* (

@@ -19,8 +19,10 @@ export interface LedgerPosition {
   readonly partition: number;
   readonly epoch: number;
   readonly next: number;
-  /** Undefined where an operator put the position, and no record stands before it. */
+  /** Undefined where an operator put the position, or where an epoch begins: no record stands before it. */
   readonly last: LastRecord | undefined;
+  /** Without a last record: which topic of that name the epoch is of, see `topicHash`; undefined if nobody knows. */
+  readonly topic?: number | undefined;
 }
 
 /** Records that are gone: [from, to). */
@@ -67,7 +69,12 @@ export interface Known {
   readonly newest: number;
   readonly range: OffsetRange;
   readonly held: LastRecord | undefined;
+  /** The topic that has the name now; undefined where no epoch has to be told from another by it. */
+  readonly topicNow?: number | undefined;
 }
+
+/** A topic's id as a number from 1 to 2^32 - 1, by which one is told from another of the same name. */
+export const topicHash = (id: string): number => Bun.hash.crc32(id) || 1;
 
 /**
  * The last record that the position stands behind, by commit or ledger, whichever is further; undefined at the begin of an
@@ -81,8 +88,20 @@ export function lastKnown(commit: Commit | undefined, ledger: LedgerPosition | u
   return isFurther ? ledger.last : (mark.last ?? ledger.last);
 }
 
+/**
+ * The ledger's position as far as it counts beside a commit. Whoever looks enters an epoch, the owner of a moment ago as
+ * well, and perhaps another one: once the topic has a commit, that says in which epoch its batches are.
+ */
+export function counting(
+  commit: Commit | undefined,
+  { ledger, latest }: { readonly ledger: LedgerPosition | undefined; readonly latest: number },
+): LedgerPosition | undefined {
+  const isCommitted = commit !== undefined && decodeMark(commit.metadata) !== undefined && commit.offset <= latest;
+  return isCommitted && ledger?.topic !== undefined ? undefined : ledger;
+}
+
 /** Decides where the owner of one partition goes on. */
-export function locate({ topic, commit, ledger, newest, range, held }: Known): Located {
+export function locate({ topic, commit, ledger, newest, range, held, topicNow }: Known): Located {
   const { partition, earliest, latest } = range;
   const mark = commit && decodeMark(commit.metadata);
   const last = lastKnown(commit, ledger);
@@ -94,7 +113,11 @@ export function locate({ topic, commit, ledger, newest, range, held }: Known): L
   const isOpen = mark?.intent !== undefined && mark.epoch === epoch && known <= endOf(mark.intent, partition);
   const intent = isOpen ? mark.intent : undefined;
   const stop = (note: string): Stopped => ({ kind: "stopped", partition, note });
-  const recreated = known > latest || (last !== undefined && held !== undefined && !sameRecord(last, held));
+  // An epoch that was entered for another topic; a commit would be of the topic that is there.
+  const isEntered = mark === undefined && last === undefined && ledger?.topic !== undefined;
+  const isOfAnother = isEntered && topicNow !== undefined && ledger.topic !== topicNow;
+  const recreated =
+    isOfAnother || known > latest || (last !== undefined && held !== undefined && !sameRecord(last, held));
   if (recreated && intent !== undefined) {
     return stop(
       `Cannot go on with ${topic}/${partition}: the topic was created anew while a batch was open. Compare the table with its producers, then reset the position: weir position --help.`,

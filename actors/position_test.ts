@@ -6,7 +6,7 @@
 import { describe, expect, test } from "bun:test";
 import type { Commit } from "@weir/connectors";
 import { encodeMark, type Intent, type LastRecord, type Mark } from "./intent.ts";
-import { type Gap, type Known, type LedgerPosition, lastKnown, locate } from "./position.ts";
+import { counting, type Gap, type Known, type LedgerPosition, lastKnown, locate, topicHash } from "./position.ts";
 
 const last = (offset: number, crc = 7): LastRecord => ({ offset, timestampMs: 1_000 + offset, crc });
 const intent = (from: number, to: number, epoch = 1): Intent => ({
@@ -27,6 +27,31 @@ const foreign = (offset: number): Commit => ({ partition: 2, offset, metadata: "
 const ledger = (next: number, epoch = 1): LedgerPosition => ({ partition: 2, epoch, next, last: last(next - 1) });
 
 const placed = (next: number, epoch = 1): LedgerPosition => ({ partition: 2, epoch, next, last: undefined });
+
+/** An epoch in which nothing has landed yet. */
+const begun = (epoch: number, topic: number): LedgerPosition => ({ ...placed(0, epoch), topic });
+
+describe("counting()", () => {
+  test.each<[string, Commit | undefined, LedgerPosition | undefined, boolean]>([
+    ["the ledger without a commit", undefined, ledger(10), true],
+    ["the ledger beside a commit", commit(10), ledger(12), true],
+    ["a position that an operator put", commit(10), placed(3, 2), true],
+    ["an epoch that was begun, while nothing is committed", undefined, begun(2, 7), true],
+    ["no epoch that was begun, once something is committed", commit(0), begun(2, 7), false],
+    ["an epoch that was begun, beside a foreign commit", foreign(4), begun(2, 7), true],
+    ["an epoch that was begun, beside a commit of a topic that is gone", commit(200), begun(2, 7), true],
+  ])("takes %s", (_, at, kept, isTaken) => {
+    expect(counting(at, { ledger: kept, latest: 100 })).toEqual(isTaken ? kept : undefined);
+  });
+});
+
+describe("topicHash()", () => {
+  test("tells topics of one name apart, and is never 0", () => {
+    const ids = Array.from({ length: 100 }, (_, index) => topicHash(`${index}`));
+    expect(new Set(ids).size).toBe(100);
+    expect(topicHash("")).toBe(1);
+  });
+});
 
 describe("lastKnown()", () => {
   test.each<[string, Commit | undefined, LedgerPosition | undefined, LastRecord | undefined]>([
@@ -71,11 +96,23 @@ const known = (what: Partial<Known> & { earliest?: number; latest?: number }): K
   newest: what.newest ?? what.ledger?.epoch ?? 0,
   range: { partition: 2, earliest: what.earliest ?? 5, latest: what.latest ?? 100 },
   held: what.held,
+  topicNow: what.topicNow,
 });
 
 describe("locate()", () => {
   test.each<[string, Known, object]>([
     ["a new partition begins at the earliest offset", known({}), place(5)],
+    [
+      "an epoch begins again for its own topic",
+      known({ ledger: begun(2, 7), topicNow: 7, earliest: 0 }),
+      place(0, { epoch: 2 }),
+    ],
+    [
+      "another topic begins another epoch, though nothing has landed",
+      known({ ledger: begun(2, 7), topicNow: 8 }),
+      place(5, { epoch: 3 }),
+    ],
+    ["an epoch without its topic's name goes on", known({ ledger: placed(5, 2), topicNow: 8 }), place(5, { epoch: 2 })],
     ["a commit goes on", known({ commit: commit(10), held: last(9) }), place(10, { last: last(9) })],
     [
       "a commit at the log's end goes on",

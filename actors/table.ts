@@ -27,7 +27,7 @@ import { type Part, partOf, type Slice } from "./batch.ts";
 import { announcedMs, type Intent, type Range, tokenOf } from "./intent.ts";
 import { land, type Prepared, prepare, type SuspendView, type Target } from "./landing.ts";
 import { Ledger } from "./ledger.ts";
-import { locateAll } from "./locating.ts";
+import { entered, locateAll } from "./locating.ts";
 import { type PartitionLimits, type PartitionMessage, partitionActor } from "./partition.ts";
 import type { Located } from "./position.ts";
 import { type Behaviour, type Ref, type Self, spawn } from "./runtime/actor.ts";
@@ -222,7 +222,7 @@ const commit = Effect.fnUntraced(function* (
 
 const retriable = (error: LogFailed) => error.retriable;
 
-/** Finds out where each partition goes on, and notes what is gone. */
+/** Finds out where each partition goes on, notes what is gone, and keeps which epochs begin. */
 const locate = Effect.fnUntraced(function* (
   { group, target, isCurrent }: TableOptions,
   partitions: readonly number[],
@@ -236,6 +236,8 @@ const locate = Effect.fnUntraced(function* (
     if (located.kind === "stopped" && located.gap !== undefined)
       yield* whileAway(ledger.noteGap({ statement, topic }, located.gap));
   }
+  const fresh = entered(all);
+  if (fresh.length > 0) yield* whileAway(ledger.enter(statement, fresh));
   return all.map(({ located }) => located);
 });
 

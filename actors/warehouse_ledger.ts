@@ -102,11 +102,25 @@ const finish = (warehouse: Warehouse["Service"], marker: Marker): Effect.Effect<
 /** The type of `positionRow` in Weir's tables. */
 export const POSITION_TYPE = "Tuple(epoch UInt32, next UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32)";
 
-/** A position as Weir's tables have it: without a last record its offset is the position's own. */
-export function positionRow({ epoch, next, last }: Pick<LedgerPosition, "epoch" | "next" | "last">) {
-  const { offset, timestampMs, crc } = last ?? { offset: next, timestampMs: 0, crc: 0 };
+/** A position as Weir's tables have it: without a last record its offset is the position's own, and its checksum the topic's. */
+export function positionRow({ epoch, next, last, topic = 0 }: Omit<LedgerPosition, "partition">) {
+  const { offset, timestampMs, crc } = last ?? { offset: next, timestampMs: 0, crc: topic };
   return { epoch, next, last_offset: offset, last_ms: Math.trunc(timestampMs), last_crc: crc };
 }
+
+const enter = (warehouse: Warehouse["Service"], statement: string, positions: readonly LedgerPosition[]) => {
+  const rows = positions.map(({ partition, ...at }) => ({ statement, partition, at: positionRow(at) }));
+  const token = positions
+    .map(({ partition, epoch, next, topic }) => `${partition}:${epoch}:${next}:${topic}`)
+    .join(",");
+  return Effect.asVoid(
+    warehouse.insert({
+      statement: POSITION,
+      body: [Buffer.from(rows.map((row) => JSON.stringify(row)).join("\n"))],
+      settings: { ...SETTINGS, insert_deduplication_token: `epoch:${statement}:${token}` },
+    }),
+  );
+};
 
 const GAP =
   "INSERT INTO weir.gap (statement, topic, partition, epoch, `from`, `to`, event, position) FORMAT JSONEachRow";
@@ -161,12 +175,10 @@ export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effe
           ),
           (rows) =>
             rows.map(
-              ({ partition, epoch, next, last_offset, last_ms, last_crc }): LedgerPosition => ({
-                partition,
-                epoch,
-                next,
-                last: last_offset < next ? { offset: last_offset, timestampMs: last_ms, crc: last_crc } : undefined,
-              }),
+              ({ partition, epoch, next, last_offset, last_ms, last_crc }): LedgerPosition =>
+                last_offset < next
+                  ? { partition, epoch, next, last: { offset: last_offset, timestampMs: last_ms, crc: last_crc } }
+                  : { partition, epoch, next, last: undefined, topic: last_crc || undefined },
             ),
         ),
       nowMs: Effect.map(warehouse.rows<{ now_ms: number }>("writer", NOW, NUMBERS), ([{ now_ms }]) => now_ms),
@@ -188,6 +200,7 @@ export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effe
           rows.map((row) => ({ ...row, source: statement.replace(/^ods\./, ""), topic, epoch })),
         ),
       noteGap: (of, gap) => noteGap(warehouse, of, gap),
+      enter: (statement, positions) => enter(warehouse, statement, positions),
       finish: (marker) => finish(warehouse, marker),
     };
   }),

@@ -294,9 +294,14 @@ describe("sqliteLog() and crashes", () => {
     const acknowledged: string[] = [];
     for (let round = 0; round < 5; round++) {
       const child = Bun.spawn(["bun", CHILD, dir, "1000000"], { stdout: "pipe" });
-      const said = new Response(child.stdout).text();
-      await Bun.sleep(250 + ((seed * 31 + round * 7_919) % 200));
+      const [watched, kept] = child.stdout.tee();
+      const said = new Response(kept).text();
+      // However long it takes to start, it is killed while it appends.
+      const reader = watched.getReader();
+      await reader.read();
+      await Bun.sleep(50 + ((seed * 31 + round * 7_919) % 200));
       child.kill("SIGKILL");
+      void reader.cancel();
       const lines = (await said).split("\n").slice(0, -1); // the last one may be cut
       if (lines.length > 0) expect(lines[0]).toBe("open");
       acknowledged.push(...lines.slice(1));

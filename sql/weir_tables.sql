@@ -73,7 +73,8 @@ ENGINE = MergeTree PARTITION BY positiveModulo(intDiv(at, 86400000), 32) ORDER B
 TTL forget_at
 SETTINGS non_replicated_deduplication_window = {window}, index_granularity = 256, min_compress_block_size = 4096, max_compress_block_size = 4096;
 
--- How far each partition has landed; never decreases, outlives the log's own offsets.
+-- How far each partition has landed; never decreases, outlives the log's own offsets. An epoch in which nothing has landed yet has
+-- last_offset = next, and last_crc says which topic of that name it is of.
 CREATE TABLE IF NOT EXISTS weir.position
 (
   statement LowCardinality(String),

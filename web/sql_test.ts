@@ -265,6 +265,6 @@ describe("checkReading()", () => {
       const sql = `SELECT ${filling.repeat(2 ** 20 / filling.length)}`;
       expect(() => checkReading(sql, {})).not.toThrow(RangeError);
     }
-    expect(performance.now() - startedAt).toBeLessThan(5_000);
+    expect(performance.now() - startedAt).toBeLessThan(30_000);
   });
 });

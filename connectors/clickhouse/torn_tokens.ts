@@ -10,7 +10,7 @@
  *
  * @module
  */
-import { closeSync, fsyncSync, ftruncateSync, openSync, readdirSync, readSync, statSync } from "node:fs";
+import { closeSync, existsSync, fsyncSync, ftruncateSync, openSync, readdirSync, readSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { afterKill } from "./engine_lock.ts";
 
@@ -63,6 +63,8 @@ function isThere(name: string, partNames: readonly string[]): boolean {
 
 /** Folders of tables that remember tokens. */
 function tablesOf(store: string): readonly string[] {
+  // Killed before it had made its first table.
+  if (!existsSync(store)) return [];
   return [...new Bun.Glob("*/*/deduplication_logs").scanSync({ cwd: store, onlyFiles: false })].map((path) =>
     join(store, path, ".."),
   );

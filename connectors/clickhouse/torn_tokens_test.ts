@@ -4,7 +4,7 @@
  * @module
  */
 import { afterAll, describe, expect, test } from "bun:test";
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Effect, Exit, Logger, Scope } from "effect";
@@ -64,8 +64,11 @@ describe("forgetTornTokens()", () => {
   const stored = (warehouse: Warehouse["Service"]) =>
     warehouse.rows("admin", "SELECT groupArraySorted(9)(token) AS tokens FROM ods.t");
 
-  test("does nothing where no engine has been", () => {
+  test("does nothing where no engine has been, or one that was killed before it had a table", () => {
     expect(forgetTornTokens(enginePath)).toEqual([]);
+    const early = mkdtempSync(join(root, "early-"));
+    writeFileSync(join(early, "status"), "");
+    expect(forgetTornTokens(early)).toEqual([]);
   });
 
   test("lets the insert be repeated whose part never came to its place, and no other", async () => {

@@ -103,7 +103,15 @@ export class FakeLog {
       createTopic: () => refused,
       deleteTopic: () => refused,
       alterTopic: () => refused,
-      topics: refused,
+      topics: call(() => {
+        const topic = {
+          name: "events",
+          id: `${this.topics.length}`,
+          partitions: this.partitions.length,
+          retention: {},
+        };
+        return Effect.succeed(this.isDeleted ? [] : [topic]);
+      }),
       keepsKeys: true,
       append: () => refused,
       offsets: () =>

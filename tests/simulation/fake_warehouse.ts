@@ -84,6 +84,8 @@ export class FakeWarehouse {
   halfSent: (machine: Machine) => void = () => {};
   /** Hears of a machine whose rows are stored, which it does not know yet, now and then: the moment to kill it. */
   justStored: (machine: Machine) => void = () => {};
+  /** Where epochs begin. */
+  readonly #entered: LedgerPosition[] = [];
   /** Markers whose positions are kept. */
   readonly #positioned = new Map<string, Marker>();
   readonly #window: number;
@@ -191,6 +193,7 @@ export class FakeWarehouse {
       nowMs: call(() => this.world.nowMs),
       partsSince: (_, sinceMs) => call(() => this.batchesSince(sinceMs)),
       noteGap: () => call(() => undefined),
+      enter: (_, positions) => call(() => void this.#entered.push(...positions)),
       // Two inserts, as the real one: whoever dies between them leaves positions without their marker.
       finish: (marker) =>
         Effect.andThen(
@@ -282,12 +285,16 @@ export class FakeWarehouse {
   /** The furthest position of each partition. */
   positions(): LedgerPosition[] {
     const furthest = new Map<number, LedgerPosition>();
+    const add = (position: LedgerPosition) => {
+      const { partition, epoch, next, topic = 0 } = position;
+      const at = furthest.get(partition);
+      const isFurther = next > (at?.next ?? -1) || (next === at?.next && topic > (at.topic ?? 0));
+      if (at === undefined || epoch > at.epoch || (epoch === at.epoch && isFurther)) furthest.set(partition, position);
+    };
+    for (const position of this.#entered) add(position);
     for (const { epoch, ranges, lasts } of this.#positioned.values()) {
-      for (const [index, { partition, to }] of ranges.entries()) {
-        const at = furthest.get(partition);
-        const isFurther = at === undefined || epoch > at.epoch || (epoch === at.epoch && to > at.next);
-        if (isFurther) furthest.set(partition, { partition, epoch, next: to, last: lasts[index] as LastRecord });
-      }
+      for (const [index, { partition, to }] of ranges.entries())
+        add({ partition, epoch, next: to, last: lasts[index] as LastRecord });
     }
     return [...furthest.values()];
   }
