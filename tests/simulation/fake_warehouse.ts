@@ -44,6 +44,8 @@ interface Shard {
 
 /** A request may be under way for much longer than every insert's deadline. */
 const SLOW_MS_MAX = 24_000;
+/** Late, and often within the deadline still: when its owner may be lost, and its partitions somebody else's. */
+const LATE_MS_MAX = 4_000;
 /** Nobody waits longer for an answer. */
 const ANSWER_MS_MAX = 5_000;
 
@@ -127,7 +129,8 @@ export class FakeWarehouse {
             .toString()
             .split("\n")
             .filter((line) => line !== "");
-          const slow = this.world.chance(0.02) ? this.world.below(SLOW_MS_MAX) : 0;
+          const slowMsMax = this.world.chance(0.5) ? SLOW_MS_MAX : LATE_MS_MAX;
+          const slow = this.world.chance(0.03) ? this.world.below(slowMsMax) : 0;
           const call = this.shards[shard]!.server.call(machine, {
             serve: () => {
               const answer = this.#insert(insert, { lines, shard });

@@ -166,7 +166,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "10 a bad record never stops its partition",
     file: "actors/landing.ts",
-    find: "yield* findByHalves(target, batch, { prepared, out, refusal, deadlineMs });",
+    find: "yield* findByHalves(target, batch, { prepared, out, refusal, deadlineMs, nowMs });",
     replace: "return yield* delayed(refusal);",
   },
   {
@@ -234,7 +234,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "a change waits for the last insert of a lost owner",
     file: "actors/hold.ts",
-    find: "if (lateUntilMs > (yield* Clock.currentTimeMillis)) return lateUntilMs;",
+    find: "if (lateMs > 0) return (yield* Clock.currentTimeMillis) + lateMs;",
     replace: "",
   },
   {
