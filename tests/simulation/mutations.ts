@@ -7,7 +7,8 @@
  * protocol cannot leave a mutation behind which no longer changes anything.
  * Not here, because only a real engine can tell: the settings of inserts (one
  * block, max_execution_time), and the SQL of `weir.seen`. Nor the half window of
- * rule 7: runs are too short for tokens to be forgotten while a batch is open.
+ * rule 7: runs are too short for tokens to be forgotten while a batch is open. Nor, of rule 9, which epoch counts that
+ * was kept before its first batch: one run in thousands comes to that, and `position_test.ts` has it.
  *
  * @module
  */
@@ -136,8 +137,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "9 a topic that is shorter than the position was created anew",
     file: "actors/position.ts",
-    find: "const recreated = known > latest || (",
-    replace: "const recreated = (",
+    find: "isOfAnother || known > latest || (",
+    replace: "isOfAnother || (",
   },
   {
     rule: "9 a topic with another last record was created anew",
@@ -156,12 +157,6 @@ export const MUTATIONS: readonly Mutation[] = [
     file: "actors/locating.ts",
     find: "if (records.count === 0 || records.offsets[0] !== at.offset) return undefined;",
     replace: "if (records.count === 0) return undefined;",
-  },
-  {
-    rule: "9 the last record of an older epoch says nothing",
-    file: "actors/position.ts",
-    find: "if (ledger === undefined || mark.epoch > ledger.epoch) return mark.last;",
-    replace: "if (ledger === undefined) return mark.last;",
   },
   {
     rule: "10 a bad record never stops its partition",
