@@ -66,8 +66,14 @@ export class Ledger extends Context.Service<
     readonly positions: (statement: string) => Effect.Effect<readonly LedgerPosition[], WarehouseFailed>;
     /** The warehouse's time, milliseconds since 1970: by which it dates what is finished, and refuses what is late. */
     readonly nowMs: Effect.Effect<number, WarehouseFailed>;
-    /** Upper bound of the parts which batches finished since `sinceMs` may have added to the table's deduplication window. */
-    readonly partsSince: (statement: string, sinceMs: number) => Effect.Effect<number, WarehouseFailed>;
+    /**
+     * Upper bound of the parts which batches finished since `sinceMs` may have added to the table's deduplication window
+     * on the server that has `partition`.
+     */
+    readonly partsSince: (
+      statement: string,
+      since: { readonly sinceMs: number; readonly partition: number },
+    ) => Effect.Effect<number, WarehouseFailed>;
     /** Which identities were stored below the ranges of a batch, and when last, by fingerprint. */
     readonly seen: (
       of: { statement: string; epoch: number; ranges: readonly Range[] },

@@ -261,7 +261,7 @@ const reread = Effect.fnUntraced(function* (
     parts.push(part);
   }
   if (marker !== undefined) return { kind: "reread", intent, parts, landed: { ...marker, tookMs: 0 } };
-  const since = yield* whileAway(ledger.partsSince(target.statement, announcedMs(intent)));
+  const since = yield* whileAway(ledger.partsSince(target.statement, windowOf(intent)));
   if (since > windowParts / 2) {
     const note = `Cannot recover batch ${token}: it has no marker and up to ${since} parts came after it; the warehouse may have forgotten it.`;
     return { kind: "unrecoverable", intent, note };
@@ -275,7 +275,7 @@ const remembered = Effect.fnUntraced(function* (
   { intent, token }: Batch,
 ): Effect.fn.Return<void, unknown, Ledger> {
   const ledger = yield* Ledger;
-  const since = yield* whileAway(ledger.partsSince(target.statement, announcedMs(intent)));
+  const since = yield* whileAway(ledger.partsSince(target.statement, windowOf(intent)));
   if (since <= windowParts / 2) return;
   return yield* Effect.fail(
     new Error(`Cannot repeat batch ${token}: up to ${since} parts came since it was announced.`),
@@ -358,3 +358,6 @@ const consumed = Effect.fnUntraced(function* (hands: Hands, parts: readonly Part
     if (bytes > 0) yield* reader.tell({ kind: "consumed", bytes });
   }
 });
+
+/** What a batch's token has to have outlived: all batches of its server since it was announced. */
+const windowOf = (intent: Intent) => ({ sinceMs: announcedMs(intent), partition: intent.ranges[0].partition });

@@ -14,6 +14,7 @@ import { ONCE_SETTINGS } from "./once_settings.ts";
 import type { Gap, LedgerPosition } from "./position.ts";
 import { NUMBERS } from "./read_settings.ts";
 import { readSeen, writeSeen } from "./seen.ts";
+import { shardCount, shardOf } from "./shards.ts";
 
 /** Raw bytes kept of one quarantined event. */
 export const RAW_BYTES_MAX = 1 << 20;
@@ -155,6 +156,7 @@ export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effe
   Ledger,
   Effect.gen(function* () {
     const warehouse = yield* Warehouse;
+    const shards = shardCount(warehouse);
     return {
       marker: (statement, token) =>
         Effect.map(
@@ -182,11 +184,12 @@ export const warehouseLedger: Layer.Layer<Ledger, never, Warehouse> = Layer.effe
             ),
         ),
       nowMs: Effect.map(warehouse.rows<{ now_ms: number }>("writer", NOW, NUMBERS), ([{ now_ms }]) => now_ms),
-      partsSince: (statement, sinceMs) =>
+      partsSince: (statement, { sinceMs, partition }) =>
         Effect.map(
           warehouse.rows<{ batches: number }>(
             "writer",
-            `SELECT count() AS batches FROM weir.batch WHERE statement = ${literal(statement)} AND landed_at >= fromUnixTimestamp64Milli(${Math.trunc(sinceMs)})`,
+            `SELECT count() AS batches FROM weir.batch WHERE statement = ${literal(statement)} AND landed_at >= fromUnixTimestamp64Milli(${Math.trunc(sinceMs)})
+             AND ranges[1].partition % ${shards} = ${shardOf(partition, shards)}`,
             NUMBERS,
           ),
           ([{ batches }]) => batches * PARTS_PER_BATCH,

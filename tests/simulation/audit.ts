@@ -12,7 +12,7 @@
  *
  * @module
  */
-import { announcedMs, decodeMark, type LastRecord, type Quarantined } from "@weir/actors";
+import { announcedMs, decodeMark, type Intent, type LastRecord, type Quarantined } from "@weir/actors";
 import type { FakeLog } from "./fake_log.ts";
 import type { FakePartition, Stored } from "./fake_topic.ts";
 import type { FakeWarehouse } from "./fake_warehouse.ts";
@@ -144,12 +144,14 @@ function topicOf({ topics }: FakeLog, partition: number, last: LastRecord | unde
 function stoppedWithReason({ log, warehouse, windowParts, stopped }: Evidence): string[] {
   const open = [...log.commits.values()].flatMap(({ metadata }) => decodeMark(metadata)?.intent ?? []);
   const ledger = new Map(warehouse.positions().map((at) => [at.partition, at.last?.offset]));
+  const since = (intent: Intent) =>
+    warehouse.batchesSince({ sinceMs: announcedMs(intent), partition: intent.ranges[0]!.partition });
   return [...stopped].flatMap(([partition, note]) => {
     const intents = open.filter(({ ranges }) => ranges.some((range) => range.partition === partition));
     const isHoled = intents.some(({ ranges }) =>
       ranges.some((range) => log.partitions[range.partition].isHoled(range)),
     );
-    const isForgotten = intents.some((intent) => warehouse.batchesSince(announcedMs(intent)) > windowParts / 2);
+    const isForgotten = intents.some((intent) => since(intent) > windowParts / 2);
     const last = ledger.get(partition);
     const isUnknown = !log.commits.has(partition) && last !== undefined && !log.partitions[partition].has(last);
     return isHoled || isForgotten || isUnknown ? [] : [`partition ${partition} stands still without a reason: ${note}`];

@@ -91,7 +91,7 @@ export class FakeWarehouse {
   /** Markers whose positions are kept. */
   readonly #positioned = new Map<string, Marker>();
   readonly #window: number;
-  readonly #landedMs: number[] = [];
+  readonly #landed: { readonly ms: number; readonly partition: number }[] = [];
   #quarantineTokens = new Set<string>();
   readonly #seen: (Remembered & { epoch: number })[] = [];
 
@@ -194,7 +194,7 @@ export class FakeWarehouse {
       marker: (_, token) => call(() => this.markers.get(token)),
       positions: () => call(() => this.positions()),
       nowMs: call(() => this.world.nowMs),
-      partsSince: (_, sinceMs) => call(() => this.batchesSince(sinceMs)),
+      partsSince: (_, since) => call(() => this.batchesSince(since)),
       noteGap: () => call(() => undefined),
       enter: (_, positions) => call(() => void this.#entered.push(...positions)),
       // Two inserts, as the real one: whoever dies between them leaves positions without their marker.
@@ -202,7 +202,8 @@ export class FakeWarehouse {
         Effect.andThen(
           call(() => void this.#positioned.set(marker.token, marker)),
           call(() => {
-            if (!this.markers.has(marker.token)) this.#landedMs.push(this.world.nowMs);
+            const [{ partition }] = marker.ranges as [Marker["ranges"][number]];
+            if (!this.markers.has(marker.token)) this.#landed.push({ ms: this.world.nowMs, partition });
             this.markers.set(marker.token, marker);
           }),
         ),
@@ -281,8 +282,9 @@ export class FakeWarehouse {
   }
 
   /** Batches that were finished since then; each is one part here. */
-  batchesSince(sinceMs: number): number {
-    return this.#landedMs.length - (this.#landedMs.findLastIndex((landedMs) => landedMs < sinceMs) + 1);
+  batchesSince({ sinceMs, partition }: { readonly sinceMs: number; readonly partition: number }): number {
+    const shards = this.shards.length;
+    return this.#landed.filter((one) => one.ms >= sinceMs && one.partition % shards === partition % shards).length;
   }
 
   /** The furthest position of each partition. */
