@@ -93,6 +93,16 @@ export interface LandOptions {
   readonly seen?: Remembered[];
 }
 
+/** What landing asks of nobody. */
+const UNASKED_LEDGER = {
+  marker: () => UNASKED,
+  positions: () => UNASKED,
+  nowMs: UNASKED,
+  partsSince: () => UNASKED,
+  enter: () => UNASKED,
+  noteGap: () => UNASKED,
+} as const;
+
 /** Lands a batch; `fault` is asked before each call, with its kind and how many of that kind came before. */
 export function landed(batch: Batch, options: LandOptions = {}) {
   const { fault = () => Effect.void, deadlineMs = DEADLINE_MS, target = TARGET, seen } = options;
@@ -114,12 +124,7 @@ export function landed(batch: Batch, options: LandOptions = {}) {
     );
   };
   const ledger: Ledger["Service"] = {
-    marker: () => UNASKED,
-    positions: () => UNASKED,
-    nowMs: UNASKED,
-    partsSince: () => UNASKED,
-    enter: () => UNASKED,
-    noteGap: () => UNASKED,
+    ...UNASKED_LEDGER,
     seen: (_, wanted) => {
       if (seen === undefined) return UNASKED;
       const asked = new Set(wanted.map(({ hash }) => hash));
