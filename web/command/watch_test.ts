@@ -53,7 +53,7 @@ doc: Prices.
 format: { kind: avro, schema: price.avsc }
 ---*/
 CREATE TABLE ods.price (id Nullable(String))`;
-const WITHIN_MS = 4_000;
+const WITHIN_MS = 30_000;
 
 describe("watchProject()", () => {
   const dir = mkdtempSync(join(tmpdir(), "weir-watch-"));
