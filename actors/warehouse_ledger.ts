@@ -86,19 +86,25 @@ const finish = (warehouse: Warehouse["Service"], marker: Marker): Effect.Effect<
     partition,
     at: { epoch, next: to, last_offset, last_ms, last_crc },
   }));
-  const insert = (into: string, { rows, name }: { rows: readonly object[]; name: string }) =>
-    warehouse.insert({
-      statement: into,
-      body: [Buffer.from(rows.map((one) => JSON.stringify(one)).join("\n"))],
-      settings: { ...SETTINGS, insert_deduplication_token: `${name}:${token}` },
-    });
-  return Effect.asVoid(
-    Effect.andThen(
-      insert(POSITION, { rows: positions, name: "position" }),
-      insert(BATCH, { rows: [row], name: "batch" }),
-    ),
+  return Effect.andThen(
+    insertOnce(warehouse, POSITION, { rows: positions, token: `position:${token}` }),
+    insertOnce(warehouse, BATCH, { rows: [row], token: `batch:${token}` }),
   );
 };
+
+/** Inserts rows all or none, once per token. */
+const insertOnce = (
+  warehouse: Warehouse["Service"],
+  statement: string,
+  { rows, token }: { readonly rows: readonly object[]; readonly token: string },
+): Effect.Effect<void, WarehouseFailed> =>
+  Effect.asVoid(
+    warehouse.insert({
+      statement,
+      body: [Buffer.from(rows.map((row) => JSON.stringify(row)).join("\n"))],
+      settings: { ...SETTINGS, insert_deduplication_token: token },
+    }),
+  );
 
 /** The type of `positionRow` in Weir's tables. */
 export const POSITION_TYPE = "Tuple(epoch UInt32, next UInt64, last_offset UInt64, last_ms Int64, last_crc UInt32)";
@@ -114,13 +120,7 @@ const enter = (warehouse: Warehouse["Service"], statement: string, positions: re
   const token = positions
     .map(({ partition, epoch, next, topic }) => `${partition}:${epoch}:${next}:${topic}`)
     .join(",");
-  return Effect.asVoid(
-    warehouse.insert({
-      statement: POSITION,
-      body: [Buffer.from(rows.map((row) => JSON.stringify(row)).join("\n"))],
-      settings: { ...SETTINGS, insert_deduplication_token: `epoch:${statement}:${token}` },
-    }),
-  );
+  return insertOnce(warehouse, POSITION, { rows, token: `epoch:${statement}:${token}` });
 };
 
 const GAP =
@@ -133,13 +133,8 @@ const noteGap = (
 ): Effect.Effect<void, WarehouseFailed> => {
   const row = { statement, topic, partition, epoch, from, to, event: "seen" };
   const token = `gap:${statement}:${epoch}:${partition}[${from},${to})`;
-  return Effect.asVoid(
-    warehouse.insert({
-      statement: GAP,
-      body: [Buffer.from(JSON.stringify({ ...row, position: positionRow({ epoch, next: to, last }) }))],
-      settings: { ...SETTINGS, insert_deduplication_token: token },
-    }),
-  );
+  const rows = [{ ...row, position: positionRow({ epoch, next: to, last }) }];
+  return insertOnce(warehouse, GAP, { rows, token });
 };
 
 interface PositionRow {

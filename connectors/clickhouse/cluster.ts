@@ -9,6 +9,7 @@
  *
  * @module
  */
+import { literal } from "@weir/sql";
 import { Effect } from "effect";
 import type { Warehouse, WarehouseFailed } from "../warehouse.ts";
 import { ClickHouseUnfit } from "./unfit.ts";
@@ -32,7 +33,7 @@ export const clusteredWarehouse = Effect.fnUntraced(function* (
   servers: readonly Warehouse["Service"][],
 ): Effect.fn.Return<Warehouse["Service"], ClickHouseUnfit | WarehouseFailed> {
   const places = yield* Effect.forEach(servers, ({ rows }) =>
-    Effect.map(rows<Place>("admin", `${PLACE}${quoted(name)}`, NUMBERS), ([place]) => place!),
+    Effect.map(rows<Place>("admin", `${PLACE}${literal(name)}`, NUMBERS), ([place]) => place!),
   );
   const message = misplacement(name, places);
   if (message !== undefined) return yield* new ClickHouseUnfit({ message });
@@ -47,7 +48,7 @@ export const clusteredWarehouse = Effect.fnUntraced(function* (
 
 /** Every server must be able to ask all of them: what people read does. */
 const asksAll = (name: string, { server, index }: { server: Warehouse["Service"]; index: number }) =>
-  server.rows("admin", `SELECT count() FROM cluster(${quoted(name)}, system.one)`).pipe(
+  server.rows("admin", `SELECT count() FROM cluster(${literal(name)}, system.one)`).pipe(
     Effect.catchIf(
       ({ outcome, code }) => outcome === "refused" || code !== 0,
       ({ message }) => {
@@ -151,5 +152,3 @@ function over(name: string, shards: readonly Warehouse["Service"][]): Warehouse[
     command: (account, sql, settings) => Effect.asVoid(everywhere(({ command }) => command(account, sql, settings))),
   };
 }
-
-const quoted = (text: string) => `'${text.replace(/['\\]/g, "\\$&")}'`;
