@@ -184,6 +184,10 @@ function decimalCases(type: string, random: () => number): ValueCase[] {
     { type, json: "0e-5" },
     { type, json: "1e-99" },
     { type, json: `0.${"0".repeat(70)}` },
+    { type, json: "0.000e3" },
+    { type, json: "0.01e1" },
+    { type, json: "-0.00000000015e10" },
+    { type, json: '"0.00144160521128753548E2"' },
   );
   return cases;
 }

@@ -91,13 +91,17 @@ function decimalCheck(type: ColumnType & { readonly kind: "decimal" }): Check {
       return `is not a number for ${type.plain}`;
     }
     if (node.value.length > NUMBER_CHARS_MAX) return `has more than ${NUMBER_CHARS_MAX} characters`;
-    const [, whole, fraction = "", sign, exponent = "0"] =
+    const [, whole = "", fraction = "", sign, exponent = "0"] =
       /^[+-]?([0-9]*)(?:\.([0-9]*))?(?:[eE]([+-]?)([0-9]+))?$/.exec(node.value) ?? [];
     if (exponent.length > EXPONENT_DIGITS_MAX) return `has an exponent of more than ${EXPONENT_DIGITS_MAX} digits`;
-    const power = (sign === "-" ? -1 : 1) * Number(exponent) - fraction.length;
+    const shift = (sign === "-" ? -1 : 1) * Number(exponent);
+    const power = shift - fraction.length;
     const digits = (whole + fraction).replace(/^0+/, "");
     const significant = digits.replace(/0+$/, "");
-    if (significant === "") return power > wholeMax ? "is zero with a large exponent" : undefined;
+    // The engine counts the zeros behind the point before it shifts the point.
+    if (/^0*$/.test(whole) && shift > wholeMax)
+      return `is written with an exponent of more than ${wholeMax} behind a zero`;
+    if (significant === "") return undefined;
     const last = power + digits.length - significant.length;
     if (-last > type.scale) return `has more than ${type.scale} digits after the point, which ${type.plain} would drop`;
     if (digits.length + power > wholeMax)
