@@ -10,7 +10,7 @@
  *
  * @module
  */
-import type { Records } from "@weir/connectors";
+import { copyBytes, type Records } from "@weir/connectors";
 import type { Op } from "@weir/sql";
 import { opOf } from "./decoded.ts";
 
@@ -177,12 +177,8 @@ function splice(chunk: Chunk, { value, offset, timestampMs, head, middle }: Spli
   at = copy(to, at, chunk.lastDigits);
   const { bytes, inside, end } = value;
   to[at++] = COMMA;
-  const rest = end - inside;
-  if (rest < 48) for (let i = inside; i < end; i++) to[at++] = bytes[i];
-  else {
-    to.set(bytes.subarray(inside, end), at);
-    at += rest;
-  }
+  copyBytes(bytes, to, at, inside, end);
+  at += end - inside;
   to[at++] = NEWLINE;
   chunk.at = at;
 }

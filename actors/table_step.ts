@@ -71,7 +71,7 @@ export function stepTable(state: TableState, message: TableMessage, nowMs: numbe
       return fill(state, nowMs);
     case "announced":
       return state.phase === "announcing" && state.batch?.token === message.token
-        ? land(state, state.batch)
+        ? land(state, state.batch, nowMs)
         : [state, []];
     case "landed":
       return state.phase === "landing" && state.batch?.token === message.token
@@ -273,9 +273,11 @@ function intentCommits(state: TableState, { intent }: Batch): Commit[] {
   });
 }
 
-function land(state: TableState, batch: Batch): TableTurn {
+/** Lands the batch, and has the next one prepared meanwhile if it is full: readers that are ahead offer nothing more. */
+function land(state: TableState, batch: Batch, nowMs: number): TableTurn {
   const deadlineMs = batch.intent.atMs + state.setup.limits.deadlineMs;
-  return [{ ...state, phase: "landing" }, [start({ kind: "land", batch, deadlineMs })]];
+  const [next, commands] = getReady({ ...state, phase: "landing" }, nowMs);
+  return [next, [start({ kind: "land", batch, deadlineMs }), ...commands]];
 }
 
 function onDelayed(state: TableState, note: string): TableTurn {
@@ -345,7 +347,8 @@ function onAdvanced(state: TableState, nowMs: number): TableTurn {
   );
   const visible = act({ kind: "visible", positions });
   if (state.following !== undefined) {
-    const [next, commands] = land({ ...state, batch: state.following, following: undefined }, state.following);
+    const landing = { ...state, batch: state.following, following: undefined };
+    const [next, commands] = land(landing, state.following, nowMs);
     return [next, [visible, ...commands]];
   }
   const ended: TableState = { ...state, batch: undefined, phase: "filling" };

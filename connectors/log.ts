@@ -113,7 +113,10 @@ export interface AppendReceipt {
   readonly answer?: string;
 }
 
-/** Where to read and how much: at least one record if there is one, `waitMs` for the first (long poll). */
+/**
+ * Where to read and how much: at least one record if there is one, `waitMs` for the first (long poll). Records that were
+ * appended together may come together, past `bytesMax`.
+ */
 export interface ReadAt {
   readonly topic: string;
   readonly partition: number;

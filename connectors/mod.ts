@@ -17,6 +17,7 @@ export { type ExternalOptions, externalClickHouse } from "./clickhouse/external.
 export { ClickHouseStartFailed } from "./clickhouse/start_failed.ts";
 export { ClickHouseUnfit } from "./clickhouse/unfit.ts";
 export { type ConfluentRegistryOptions, confluentRegistry } from "./confluent_registry.ts";
+export { copyBytes } from "./copy_bytes.ts";
 export { checkDataDirectory, DATA_FORMAT, DataDirectoryRefused, stampDataDirectory } from "./data_directory.ts";
 export { type KafkaLogOptions, kafkaLog } from "./kafka_log/mod.ts";
 export * from "./log.ts";

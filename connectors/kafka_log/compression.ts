@@ -20,6 +20,10 @@ const CODECS = ["none", "gzip", "snappy", "lz4", "zstd"] as const;
 /** What one batch may become; brokers take batches of at most 1 MiB unless told otherwise. */
 export const DECOMPRESSED_BYTES_MAX = 64 << 20;
 
+const PIECE_BYTES = { min: 16 << 10, max: 1 << 20 } as const;
+/** How far events as JSON are compressed, roughly. */
+const RATIO = 8;
+
 /** Decompresses the records of a batch; throws CodecFailed. */
 export function decompress(codec: number, bytes: Uint8Array): Uint8Array {
   const name = CODECS[codec];
@@ -50,8 +54,13 @@ function decompressBy(name: (typeof CODECS)[number], bytes: Uint8Array): Uint8Ar
     case "lz4":
       return lz4Decompress(bytes, DECOMPRESSED_BYTES_MAX);
     case "zstd":
-      return zstdDecompressSync(bytes, options);
+      return zstdDecompressSync(bytes, { ...options, chunkSize: pieceBytes(bytes.length) });
   }
+}
+
+/** What is decompressed at once: pieces cost more than the little that is left over of one. */
+function pieceBytes(compressed: number): number {
+  return Math.min(Math.max(PIECE_BYTES.min, RATIO * compressed), PIECE_BYTES.max);
 }
 
 /** The fastest level: what it saves in checksums, sockets and disks is more than it costs. */

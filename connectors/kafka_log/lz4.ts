@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { copyBytes, repeatBytes } from "./copies.ts";
+import { copyBytes, repeatBytes } from "../copy_bytes.ts";
 
 const MAGIC = 0x184d2204;
 const VERSION_MASK = 0xc0;
@@ -108,7 +108,7 @@ class Growing {
 
   add(source: Uint8Array, from: number, length: number): void {
     this.#need(length);
-    copyBytes(source, this.#room, { from, at: this.#filled, length });
+    copyBytes(source, this.#room, this.#filled, from, from + length);
     this.#filled += length;
   }
 

@@ -18,7 +18,10 @@ export interface Aborted {
   readonly firstOffset: number;
 }
 
-/** What to take: from an offset on, within bounds, at least one record if there is one. */
+/**
+ * What to take: from an offset on, within bounds, at least one record if there is one. A batch that was decompressed is
+ * taken whole, unless it has more than `recordsMax`: it would be fetched, summed and decompressed again for its rest.
+ */
 export interface TakeFrom {
   readonly topic: string;
   readonly partition: number;
@@ -184,7 +187,6 @@ class Taking {
   readonly #headers = new Map<number, Readonly<Record<string, string>>>();
   #copied = 0;
   #count = 0;
-  #bytes = 0;
   #next: number;
 
   constructor(from: TakeFrom, sections: readonly Section[], next: number) {
@@ -223,8 +225,7 @@ class Taking {
         reader.at = end;
         continue;
       }
-      if (this.#isFullFor(end - start)) return false;
-      this.#bytes += end - start;
+      if (this.#count >= this.#from.recordsMax) return false;
       this.#starts[this.#count] = start + shift;
       this.#ends[this.#count] = end + shift;
       this.#offsets[this.#count] = offset;
@@ -269,10 +270,6 @@ class Taking {
     this.#copy.set(bytes, place);
     this.#copied += bytes.length;
     return place;
-  }
-
-  #isFullFor(bytes: number): boolean {
-    return this.#count > 0 && (this.#count >= this.#from.recordsMax || this.#bytes + bytes > this.#from.bytesMax);
   }
 
   /** Reads from a record's key to its end. */

@@ -93,7 +93,7 @@ describe("takeRecords()", () => {
     ["starts in the middle", [three], { offset: 11 }, [11, 12], 13],
     ["keeps each record's own offset", [gaps], {}, [20, 23, 24], 25],
     ["stops at recordsMax, before the next one", [three, gaps], { recordsMax: 4 }, [10, 11, 12, 20], 21],
-    ["takes one record though bytesMax is less", [three], { bytesMax: 1 }, [10], 11],
+    ["takes one batch though bytesMax is less", [three, gaps], { bytesMax: 1 }, [10, 11, 12], 13],
     ["decompresses zstd", [zstd], {}, [30], 31],
     ["leaves a cut batch to the next fetch", [three, gaps.subarray(0, -1)], {}, [10, 11, 12], 13],
     ["takes nothing of a cut batch alone", [three.subarray(0, 40)], { offset: 10 }, [], 10],

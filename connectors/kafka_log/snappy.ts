@@ -9,7 +9,7 @@
  *
  * @module
  */
-import { copyBytes, repeatBytes } from "./copies.ts";
+import { copyBytes, repeatBytes } from "../copy_bytes.ts";
 
 const XERIAL = Uint8Array.of(0x82, 0x53, 0x4e, 0x41, 0x50, 0x50, 0x59, 0);
 const XERIAL_BYTES = 16;
@@ -78,7 +78,7 @@ function fillBlock(block: Uint8Array, out: Uint8Array): void {
       const length = 1 + (extra === 0 ? short : little(block, at, extra));
       at += extra;
       if (at + length > block.length || filled + length > out.length) throw damaged("bytes run over its end");
-      copyBytes(block, out, { from: at, at: filled, length });
+      copyBytes(block, out, filled, at, at + length);
       at += length;
       filled += length;
       continue;

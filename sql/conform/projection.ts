@@ -63,9 +63,9 @@ export const INGEST_COLUMNS = [
   "_op",
 ] as const;
 
-/** Nothing a record can contain: the salt is random per process. */
+/** Nothing a record can contain: the salt is random per process. Short, because they are in every record. */
 export function companionsOf(salt: string): Companions {
-  return { partition: `_partition_${salt}`, offset: `_offset_${salt}`, time: `_time_${salt}`, op: `_op_${salt}` };
+  return { partition: `_p_${salt}`, offset: `_o_${salt}`, time: `_t_${salt}`, op: `_op_${salt}` };
 }
 
 /** Writes the strict insert of a source into `table` (as SQL spells it). */
