@@ -45,6 +45,8 @@ const CODEC_MASK = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;
 const CONTROL = 0x20;
+/** Smaller ones may share their memory with others: Node's pool has 8 KiB. */
+const OWN_BYTES_MIN = 16 << 10;
 /** The type of a control record that ends a transaction without its records. */
 const ABORT = 0;
 
@@ -237,6 +239,7 @@ class Taking {
       this.#next = offset + 1;
     }
     this.#next = Math.max(this.#next, section.last + 1);
+    if (this.#copy !== undefined) giveBack(section);
     return true;
   }
 
@@ -286,6 +289,11 @@ class Taking {
     const headers = reader.int();
     if (headers > 0) this.#headers.set(at, reader.headers(headers));
   }
+}
+
+/** Frees the memory of what was decompressed and copied: the collector would let hundreds of MiB gather first. */
+function giveBack({ bytes, at }: Section): void {
+  if (at === undefined && bytes.length >= OWN_BYTES_MIN) (bytes.buffer as ArrayBuffer).transfer(0);
 }
 
 /** The type of a control batch's only record: its key is a version and a type, both of two bytes. */
