@@ -60,7 +60,7 @@ export interface Target {
   readonly schemas?: SourceSchemas | undefined;
   /** How repeats are known; without it they are stored. */
   readonly dedupe?: Dedupe | undefined;
-  /** How long the log may hand out a record, by its source's retention. */
+  /** How long the log may hand out a record; undefined: without a bound. */
   readonly logAgeMsMax?: number | undefined;
 }
 

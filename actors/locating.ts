@@ -72,7 +72,7 @@ export const locateAll = Effect.fnUntraced(function* (
 /** The topic that has a name now; undefined if none has. */
 const topicNamed = Effect.fnUntraced(function* (name: string): Effect.fn.Return<number | undefined, LogFailed, Log> {
   const log = yield* Log;
-  const found = (yield* log.topics).find((topic) => topic.name === name);
+  const found = yield* log.topic(name);
   return found && topicHash(found.id);
 });
 

@@ -20,7 +20,6 @@ import {
   createStateTable,
   DEDUPLICATION_WINDOW_PARTS,
   type NewColumn,
-  type Source,
   stateTable,
 } from "@weir/sql";
 import { Deferred, Effect, Exit, Scope } from "effect";
@@ -33,6 +32,7 @@ import { type Ref, spawn } from "./runtime/actor.ts";
 import type { Registry } from "./runtime/registry.ts";
 import type { Schemas } from "./schemas.ts";
 import { shardCount } from "./shards.ts";
+import { ensureTopic } from "./source_topic.ts";
 import { tableActor } from "./table.ts";
 import type { TableLimits, TableMessage } from "./table_state.ts";
 import type { Visible } from "./visible.ts";
@@ -126,30 +126,17 @@ export const bringUp = Effect.fnUntraced(function* (owners: Owners, applied: App
   const warehouse = yield* Warehouse;
   yield* warehouse.command("admin", createStateTable(source, version));
   yield* warehouse.command("writer", createSourceView(source, version, warehouse.cluster?.name));
-  const { partitions } = yield* ensureTopic(source);
-  yield* startOwner(owners, applied, partitions);
+  yield* startOwner(owners, applied, yield* ensureTopic(source));
 });
 
 /** Starts the owner of what another process has brought up, in the place of what was landed here before. */
 export const takeUp = Effect.fnUntraced(function* (owners: Owners, applied: AppliedSource) {
   const log = yield* Log;
   const { name, topic } = applied.source;
-  const found = (yield* log.topics).find((one) => one.name === topic);
+  const found = yield* log.topic(topic);
   if (found === undefined) return yield* Effect.logWarning(`ods.${name} cannot be served yet: it has no topic.`);
   yield* drain(owners, name);
-  yield* startOwner(owners, applied, found.partitions);
-});
-
-/** Makes sure that a source's topic is as its definition says. */
-export const ensureTopic = Effect.fnUntraced(function* ({
-  topic: name,
-  partitions,
-  retention,
-}: Source): Effect.fn.Return<TopicInfo, LogFailed, Log> {
-  const log = yield* Log;
-  const known = (yield* log.topics).find((topic) => topic.name === name);
-  if (known === undefined) return yield* log.createTopic({ name, partitions, retention });
-  return yield* log.alterTopic({ name, partitions: Math.max(partitions, known.partitions), retention });
+  yield* startOwner(owners, applied, found);
 });
 
 /** Partitions that are read here at most; other processes may have some of them. */
@@ -158,12 +145,13 @@ const partitionsOf = ({ running }: Owners) => running.values().reduce((sum, { pa
 const startOwner = Effect.fnUntraced(function* (
   owners: Owners,
   applied: AppliedSource,
-  partitions: number,
+  { partitions, retention }: Pick<TopicInfo, "partitions" | "retention">,
 ): Effect.fn.Return<void, never, OwnerNeeds> {
   const { name } = applied.source;
   const { registry, visible, suspend, schemas } = owners;
   const projection = conform(applied.source);
-  const target = targetOf(applied, projection, schemas);
+  const logAgeMsMax = retention.ageMsMax;
+  const target = targetOf(applied, { projection, schemas, logAgeMsMax });
   const running: RunningSource = { applied, target, conform: projection, partitions };
   owners.serving.set(name, running);
   if (!owners.lands) return;
@@ -180,7 +168,7 @@ const startOwner = Effect.fnUntraced(function* (
     return Effect.flatMap(appliedSource({ name, catalog }), (then) =>
       then === undefined
         ? Effect.fail(new Error(`Cannot land a batch of ${name}: catalog ${catalog} is unknown.`))
-        : Effect.succeed(targetOf(then, conform(then.source), schemas)),
+        : Effect.succeed(targetOf(then, { projection: conform(then.source), schemas, logAgeMsMax })),
     ).pipe(Effect.provideContext(context));
   };
   const actor = tableActor({
@@ -219,12 +207,15 @@ export const drain = Effect.fnUntraced(function* (owners: Owners, name: string):
 });
 
 /** Where batches of an applied source land. */
-function targetOf({ source, version, catalog }: AppliedSource, projection: Conform, schemas: Schemas): Target {
+function targetOf(
+  { source, version, catalog }: AppliedSource,
+  { projection, schemas, logAgeMsMax }: Pick<Target, "logAgeMsMax"> & { projection: Conform; schemas: Schemas },
+): Target {
   const statement = `${source.layer}.${source.name}`;
-  const { topic, dedupe, retention } = source;
+  const { topic, dedupe } = source;
   const table = stateTable(source, version);
   const own = { statement, topic, table, catalog, projection, schemas: schemas.of(source) };
-  return { ...own, dedupe, logAgeMsMax: retention.ageMsMax };
+  return { ...own, dedupe, logAgeMsMax };
 }
 
 /** Drains all owners at once. */

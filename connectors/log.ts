@@ -196,7 +196,8 @@ export class Log extends Context.Service<
     readonly isShared: boolean;
     readonly createTopic: (topic: Topic) => Effect.Effect<TopicInfo, LogFailed>;
     readonly deleteTopic: (name: string) => Effect.Effect<void, LogFailed>;
-    readonly topics: Effect.Effect<readonly TopicInfo[], LogFailed>;
+    /** A topic as it is now; undefined if there is none of that name. */
+    readonly topic: (name: string) => Effect.Effect<TopicInfo | undefined, LogFailed>;
     /** Changes retention, and grows the number of partitions (it never shrinks). */
     readonly alterTopic: (topic: Topic) => Effect.Effect<TopicInfo, LogFailed>;
     readonly offsets: (topic: string) => Effect.Effect<readonly OffsetRange[], LogFailed>;

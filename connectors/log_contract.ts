@@ -63,11 +63,11 @@ function topicChecks(check: Check): void {
       const topic = { name: freshName(), partitions: 3, retention: {} };
       const made = yield* log.createTopic(topic);
       expect(made).toMatchObject({ name: topic.name, partitions: 3 });
-      expect((yield* log.topics).find((one) => one.name === topic.name)?.id).toBe(made.id);
+      expect(yield* log.topic(topic.name)).toEqual(made);
       expect((yield* Effect.flip(log.createTopic(topic))).reason).toBe("topic exists");
       yield* log.append([{ topic: topic.name, partition: 1, records: packed(["old"]) }]);
       yield* log.deleteTopic(topic.name);
-      expect((yield* log.topics).some((one) => one.name === topic.name)).toBe(false);
+      expect(yield* log.topic(topic.name)).toBeUndefined();
       const again = yield* log.createTopic(topic);
       expect(again.id).not.toBe(made.id);
       expect(yield* log.offsets(topic.name)).toEqual([0, 1, 2].map((p) => ({ partition: p, earliest: 0, latest: 0 })));
@@ -81,6 +81,7 @@ function topicChecks(check: Check): void {
       yield* log.append([{ topic: name, partition: 0, records: packed(["a"]) }]);
       const retention = { ageMsMax: 3_600_000, bytesMax: 1_000_000_000 };
       expect(yield* log.alterTopic({ name, partitions: 3, retention })).toMatchObject({ partitions: 3, retention });
+      expect(yield* log.topic(name)).toMatchObject({ partitions: 3, retention });
       expect((yield* log.offsets(name)).map((range) => range.latest)).toEqual([1, 0, 0]);
       const failure = yield* Effect.flip(log.alterTopic({ name, partitions: 2, retention }));
       expect(failure).toMatchObject({ reason: "invalid", retriable: false });
@@ -256,7 +257,7 @@ async function reopens(layer: Layer.Layer<Log, LogFailed>): Promise<void> {
     Effect.scoped(
       Effect.gen(function* () {
         const log = yield* Log;
-        expect((yield* log.topics).find((one) => one.name === topic)).toEqual(before.info);
+        expect(yield* log.topic(topic)).toEqual(before.info);
         expect(yield* log.offsets(topic)).toEqual(before.offsets);
         expect(valuesOf(yield* log.read({ ...at(topic), partition: 1 }))).toEqual(["a", "b", "c"]);
         expect(yield* log.committed({ group, topic })).toEqual([commit]);

@@ -33,7 +33,8 @@ const main = Effect.gen(function* () {
   const built = yield* Effect.exit(Layer.buildWithScope(sqliteLog({ dir }), scope));
   if (Exit.isFailure(built)) return say(`failed ${String(built.cause)}`);
   const log = yield* Effect.provide(Log, built.value);
-  if ((yield* log.topics).length === 0) yield* log.createTopic({ name: "kills", partitions: 2, retention: {} });
+  if ((yield* log.topic("kills")) === undefined)
+    yield* log.createTopic({ name: "kills", partitions: 2, retention: {} });
   say("open");
   const callers = Array.from({ length: CALLERS }, (_, caller) => caller);
   const each = Math.ceil(Number(appendsMax) / CALLERS);

@@ -23,10 +23,8 @@ export async function withLog<A>(
       Effect.scoped(
         Effect.gen(function* () {
           const log = yield* Log;
-          const topics = yield* log.topics;
-          if (!topics.some(({ name }) => name === "t")) {
+          if ((yield* log.topic("t")) === undefined)
             yield* log.createTopic({ name: "t", partitions: 2, retention: {} });
-          }
           return yield* body(log);
         }),
       ),

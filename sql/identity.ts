@@ -36,22 +36,23 @@ export function keptMs({ withinMs, logAgeMsMax }: { withinMs: number; logAgeMsMa
 export interface Recalled {
   readonly source: Source;
   readonly from: string;
-  /** Partitions of the topic as it is. */
+  /** Partitions of the topic as it is, and how long it may hand a record out. */
   readonly partitions: number;
+  readonly logAgeMsMax: number | undefined;
 }
 
 /** True if what is stored has to be remembered anew, because it was not, by another column, or for fewer partitions. */
 export function mustRecall(before: Source | undefined, after: Source): boolean {
   if (before === undefined || after.dedupe === undefined) return false;
-  return before.dedupe?.by !== after.dedupe.by || before.partitions < after.partitions;
+  return before.dedupe?.by !== after.dedupe.by || (before.partitions ?? 0) < (after.partitions ?? 0);
 }
 
 /** The statement that remembers the stored rows of the window; to be run while nothing of the source is announced. */
-export function recallIdentities({ source, from, partitions }: Recalled): string | undefined {
+export function recallIdentities({ source, from, partitions, logAgeMsMax }: Recalled): string | undefined {
   if (source.dedupe === undefined) return undefined;
   const { by, withinMs } = source.dedupe;
   const text = textOf(source, by);
-  const keptSeconds = Math.ceil(keptMs({ withinMs, logAgeMsMax: source.retention.ageMsMax }) / 1_000);
+  const keptSeconds = Math.ceil(keptMs({ withinMs, logAgeMsMax }) / 1_000);
   // No offset of the log: they lie below whatever comes.
   return `INSERT INTO weir.seen (statement, epoch, partition, identity, offset, at, forget_at)
 SELECT ${literal(`${source.layer}.${source.name}`)}, _epoch, goes,

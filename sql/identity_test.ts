@@ -36,9 +36,11 @@ describe("mustRecall()", () => {
   });
 });
 
+const TOPIC = { partitions: 4, logAgeMsMax: 1_000 };
+
 describe("recallIdentities()", () => {
   test("says nothing for a source without dedupe", () => {
-    expect(recallIdentities({ source: SOURCE, from: "weir_state.ods__flight__v1", partitions: 4 })).toBeUndefined();
+    expect(recallIdentities({ source: SOURCE, from: "weir_state.ods__flight__v1", ...TOPIC })).toBeUndefined();
   });
 
   test("quotes the column's name, in SQL and in what is hashed", () => {
@@ -47,7 +49,7 @@ describe("recallIdentities()", () => {
       dedupe: { by: "i`d'", withinMs: 1 },
       columns: [{ name: "i`d'", type: "FixedString(4)", comment: "", codec: "" }],
     };
-    const statement = recallIdentities({ source, from: "weir_state.ods__flight__v3", partitions: 4 });
+    const statement = recallIdentities({ source, from: "weir_state.ods__flight__v3", ...TOPIC });
     expect(statement).toContain("concat('by\\n', 'i`d\\'', '\\n', toString(goes), '\\n', concat(`i\\`d'`, ''))");
     expect(statement).toContain("FROM weir_state.ods__flight__v3 AS stored");
   });

@@ -13,7 +13,7 @@ import { spanText } from "./definition/duration.ts";
 import { identifier, literal } from "./definition/tokens.ts";
 import type { Definition } from "./definitions.ts";
 import { isEvolved } from "./evolve/strangers.ts";
-import type { Column, Source } from "./source.ts";
+import { type Column, NEW_TOPIC, type Source } from "./source.ts";
 
 /** A file that lacks it was most likely written before. */
 const BY_EVOLVE = " (evolve added it: weir pull writes it down)";
@@ -58,7 +58,9 @@ export function planSource(
       kind: "create",
       definition: source,
       version,
-      notes: [`creates ods.${source.name}, topic ${source.topic} with ${source.partitions} partitions`],
+      notes: [
+        `creates ods.${source.name}; topic ${source.topic}, unless it is there, with ${source.partitions ?? NEW_TOPIC.partitions} partitions`,
+      ],
     };
   if (applied.text === text) return { kind: "same", definition: source, version: applied.version, notes: [] };
   const before = applied.source;
@@ -68,10 +70,11 @@ export function planSource(
       `its topic would change from ${before.topic} to ${source.topic}`,
       "Define a new source for another topic.",
     );
-  if (source.partitions < before.partitions)
+  const [wantedPartitions, partitions] = [source.partitions ?? 0, before.partitions ?? 0];
+  if (source.partitions !== undefined && wantedPartitions < partitions)
     return refuse(
       source,
-      `its topic has ${before.partitions} partitions and would have ${source.partitions}`,
+      `its topic has ${partitions} partitions and would have ${wantedPartitions}`,
       "Partitions can only become more.",
     );
   const { added, removed, retyped, commented } = compareColumns(before.columns, source.columns);
@@ -115,11 +118,13 @@ export function planReset({ source }: Pick<AppliedSource, "source">, version: nu
 }
 
 /** What changes for events that a producer sends again. */
-function dedupeNotes(before: Source, { dedupe, partitions }: Source): readonly string[] {
+function dedupeNotes(before: Source, { dedupe, partitions = 0 }: Source): readonly string[] {
   const isSame = before.dedupe?.by === dedupe?.by && before.dedupe?.withinMs === dedupe?.withinMs;
   if (dedupe === undefined) return isSame ? [] : ["stores events that are sent again"];
   if (!isSame) return [`drops events whose ${dedupe.by} was stored within ${spanText(dedupe.withinMs)} before them`];
-  return before.partitions < partitions ? ["moves keys to other partitions; what is stored is still known there"] : [];
+  return (before.partitions ?? 0) < partitions
+    ? ["moves keys to other partitions; what is stored is still known there"]
+    : [];
 }
 
 /** The SELECT list that turns rows of the old table into rows of the new one, in the order of its columns. */

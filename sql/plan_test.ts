@@ -45,7 +45,7 @@ describe("planSource()", () => {
       kind: "create",
       definition: SOURCE,
       version: 1,
-      notes: ["creates ods.flight, topic flight with 4 partitions"],
+      notes: ["creates ods.flight; topic flight, unless it is there, with 4 partitions"],
     });
   });
 

@@ -46,7 +46,8 @@ export interface Source {
   readonly name: string;
   readonly doc: string;
   readonly topic: string;
-  readonly partitions: number;
+  /** Partitions that its topic has at least; undefined: NEW_TOPIC's where it is made, as it is where it is there. */
+  readonly partitions?: number | undefined;
   /** The column whose value chooses the partition; undefined spreads evenly. */
   readonly key: string | undefined;
   /** The column that says when it happened; undefined: when it arrived. */
@@ -59,11 +60,14 @@ export interface Source {
   readonly leaveOut?: readonly string[] | undefined;
   /** How repeats of its producers are dropped; without it they are stored. */
   readonly dedupe?: Dedupe | undefined;
-  /** How long the log keeps it. */
-  readonly retention: { readonly ageMsMax?: number; readonly bytesMax?: number };
+  /** How long the log keeps it; what is not said: NEW_TOPIC's where the topic is made, as it is where it is there. */
+  readonly retention: { readonly ageMsMax?: number | undefined; readonly bytesMax?: number | undefined };
   readonly partitionBy: "month" | "day";
   readonly columns: readonly Column[];
 }
+
+/** A topic that is made, where its source does not say otherwise. One that is there is its owner's. */
+export const NEW_TOPIC = { partitions: 4, retention: { ageMsMax: 7 * 86_400_000, bytesMax: 4 * 2 ** 30 } } as const;
 
 /** Parts whose tokens every table of a cascade remembers: parts per batch x batches/s x workers x 15 minutes. */
 export const DEDUPLICATION_WINDOW_PARTS: number = 100_000;

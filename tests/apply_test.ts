@@ -140,13 +140,38 @@ describe("POST /v1/admin/definitions", () => {
     await audit("described", sender);
     expect(await physical("described")).toEqual(before);
     expect(await inForce("described")).toMatchObject({ doc: "Other words.", partitions: 4, version: 1, text });
-    const topics = await Effect.runPromise(world.door.log.topics);
-    expect(topics.find((topic) => topic.name === "described")).toMatchObject({
+    const topic = await Effect.runPromise(world.door.log.topic("described"));
+    expect(topic).toMatchObject({
       partitions: 4,
       retention: { ageMsMax: 7_200_000, bytesMax: 2 ** 20 },
     });
     const [view] = await world.sql("SELECT comment FROM system.tables WHERE database = 'ods' AND name = 'described'");
     expect(view).toEqual({ comment: "Other words." });
+  });
+
+  test("leaves a topic that was there as it is, and never lets a new source delete what is in it", async () => {
+    const { log } = world.door;
+    const retention = { ageMsMax: 30 * 86_400_000 };
+    const theirs = await Effect.runPromise(log.createTopic({ name: "theirs", partitions: 3, retention }));
+    const { status, answer } = await apply({
+      own: source("own", { front: "topic: theirs\nretention: { age: 1 day }\n" }),
+    });
+    expect({ status, error: answer.error }).toMatchObject({
+      status: 422,
+      error: {
+        message: expect.stringContaining("Cannot shorten the retention of topic 'theirs'"),
+        at: { line: 6 },
+      },
+    });
+    expect(await Effect.runPromise(log.topic("theirs"))).toEqual(theirs);
+    expect((await apply({ own: source("own", { front: "topic: theirs\n" }) })).answer).toMatchObject({ done: true });
+    expect(await Effect.runPromise(log.topic("theirs"))).toEqual(theirs);
+    const smaller = await apply({ own: source("own", { front: "topic: theirs\npartitions: 2\n" }) });
+    expect(smaller.answer.error).toMatchObject({ message: "Cannot make topic 'theirs' smaller: it has 3 partitions." });
+    const longer = source("own", { front: "topic: theirs\npartitions: 4\nretention: { age: 60 days }\n" });
+    expect((await apply({ own: longer })).answer).toMatchObject({ done: true });
+    const grown = { ...theirs, partitions: 4, retention: { ageMsMax: 60 * 86_400_000 } };
+    expect(await Effect.runPromise(log.topic("theirs"))).toEqual(grown);
   });
 
   test("says in a dry run what would change, and changes nothing", async () => {
@@ -305,7 +330,7 @@ describe("what cannot be applied", () => {
       "Make it Nullable.",
     ],
   ])("%s is refused with a hint", async (_, change, message, hint) => {
-    const text = source("firm");
+    const text = source("firm", { front: "partitions: 4\n" });
     await apply({ firm: text });
     const { status, answer } = await apply({ firm: source("firm", change) }, { allow_destructive: true });
     expect({ status, error: answer.error, done: answer.done }).toEqual({

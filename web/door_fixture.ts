@@ -113,7 +113,7 @@ function fakeLog(script: Script): Door["log"] {
   const none = new LogFailed({ reason: "invalid", message: "not in this test", retriable: false });
   return {
     keepsKeys: true,
-    topics: answer([]),
+    topic: () => answer(undefined),
     offsets: () =>
       answer([
         { partition: 0, earliest: 10, latest: 25 },

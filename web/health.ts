@@ -46,7 +46,7 @@ async function warehouseVersion({ warehouse, run }: Door): Promise<string | null
 export async function reasonsNotReady({ warehouse, log, sources, run }: Door): Promise<string[]> {
   const [answers, topics] = await Promise.all([
     run(warehouse.ready(PART_MS_MAX)),
-    run(Effect.timeout(log.topics, PART_MS_MAX)),
+    run(Effect.timeout(log.topic("weir.control"), PART_MS_MAX)),
   ]);
   const down = tablesDown(sources.registry.reports());
   return [

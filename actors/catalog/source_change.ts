@@ -14,9 +14,11 @@
  *
  * @module
  */
-import { type Log, type LogFailed, Warehouse, type WarehouseFailed } from "@weir/connectors";
+import { Log, type LogFailed, type TopicInfo, Warehouse, type WarehouseFailed } from "@weir/connectors";
 import {
   type AppliedSource,
+  blamePartitions,
+  blameRetention,
   blameValues,
   conform,
   copyColumns,
@@ -33,8 +35,9 @@ import {
 } from "@weir/sql";
 import { Effect } from "effect";
 import { AWAY_RETRY } from "../away_retry.ts";
-import { bringUp, ensureTopic, type Owners } from "../owners.ts";
+import { bringUp, type Owners } from "../owners.ts";
 import { onFirstShard, wholeOf } from "../shards.ts";
+import { keepsLess, settleTopic } from "../source_topic.ts";
 import { type Entry, enter } from "./entries.ts";
 
 /** A source's next version. */
@@ -44,30 +47,47 @@ export interface SourceChange {
 }
 
 /** Creates table and topic and tries the strict insert without rows: what is refused must not come into force. */
-const tryOut = Effect.fnUntraced(function* (source: Source, version: number) {
+const tryOut = Effect.fnUntraced(function* (change: SourceChange, before: Source | undefined) {
   const warehouse = yield* Warehouse;
-  yield* warehouse.command("admin", createStateTable(source, version));
-  const topic = yield* ensureTopic(source);
+  const { source, entry } = change;
+  yield* spareTopic(change, before);
+  yield* warehouse.command("admin", createStateTable(source, entry.version));
+  const topic = yield* settleTopic(source);
   const projection = conform(source);
   const statement = projection.probe({ topic: source.topic, epoch: 1, salt: "tryout" });
   yield* warehouse.insert({ statement, body: [], settings: { ...projection.settings, async_insert: 0 } });
   return topic;
 });
 
+/** Fails if a new source would delete what is in a topic that was there before it, or one would have fewer partitions. */
+const spareTopic = Effect.fnUntraced(function* (
+  { source, entry }: SourceChange,
+  before: Source | undefined,
+): Effect.fn.Return<void, LogFailed | DefinitionError, Log> {
+  const known = yield* Effect.flatMap(Log, (log) => log.topic(source.topic));
+  if (known === undefined) return;
+  const draft = readSource(entry.file, entry.text);
+  if (before === undefined && keepsLess(known.retention, source)) yield* Effect.fail(blameRetention(draft, source));
+  const { partitions = known.partitions } = source;
+  if (before !== undefined && source.partitions !== before.partitions && partitions < known.partitions)
+    yield* Effect.fail(blamePartitions(draft, known));
+});
+
 /** Creates the next physical table, without a row; at the barrier. */
 export const emptyTable = Effect.fnUntraced(function* ({ source, entry }: SourceChange) {
   const warehouse = yield* Warehouse;
   yield* warehouse.command("admin", `DROP TABLE IF EXISTS ${stateTable(source, entry.version)} SYNC`);
-  yield* tryOut(source, entry.version);
+  yield* tryOut({ source, entry }, source);
 });
 
 /** Remembers the stored rows of the window, if they were not, or not in this way. What an earlier try remembered does no harm. */
 const recall = Effect.fnUntraced(function* (
   { source, entry }: SourceChange,
-  { before, partitions }: { readonly before: Source | undefined; readonly partitions: number },
+  { before, topic }: { readonly before: Source | undefined; readonly topic: TopicInfo },
 ): Effect.fn.Return<void, WarehouseFailed, Warehouse> {
   const from = yield* wholeOf(stateTable(source, entry.version));
-  const statement = recallIdentities({ source, from, partitions });
+  const { partitions, retention } = topic;
+  const statement = recallIdentities({ source, from, partitions, logAgeMsMax: retention.ageMsMax });
   if (statement === undefined || !mustRecall(before, source)) return;
   yield* onFirstShard(Effect.flatMap(Warehouse, ({ command }) => command("admin", statement, COPY_SETTINGS)));
 });
@@ -82,8 +102,8 @@ const COPY_SETTINGS = {
 
 /** Brings a source's definition into force while its table stays or is new; at rest if it has an owner. */
 export const changeSource = Effect.fnUntraced(function* (owners: Owners, change: SourceChange, before?: Source) {
-  const { partitions } = yield* tryOut(change.source, change.entry.version);
-  yield* recall(change, { before, partitions });
+  const topic = yield* tryOut(change, before);
+  yield* recall(change, { before, topic });
   yield* enter([change.entry]);
   yield* startSource(owners, change);
 });
@@ -113,7 +133,7 @@ export const rebuildTable = Effect.fnUntraced(function* (
   const columns = copyColumns(before.source, source);
   const table = stateTable(source, entry.version);
   yield* warehouse.command("admin", `DROP TABLE IF EXISTS ${table} SYNC`);
-  const { partitions } = yield* tryOut(source, entry.version);
+  const topic = yield* tryOut(change, before.source);
   const names = columns.map((column) => identifier(column.name)).join(", ");
   const expressions = columns.map((column) => column.expression).join(", ");
   const guards = copyGuards(before.source, source);
@@ -128,7 +148,7 @@ export const rebuildTable = Effect.fnUntraced(function* (
     ({ outcome }) => outcome === "refused",
     (failed) => Effect.andThen(blamed(change, before), Effect.fail(failed)),
   );
-  yield* recall(change, { before: before.source, partitions });
+  yield* recall(change, { before: before.source, topic });
 });
 
 /** Fails with the first column whose stored values do not fit; succeeds if there is none that can be counted. */

@@ -19,7 +19,7 @@ const LOOK_MS = 50;
 /** Makes sure that the control topic is there; several processes may start at once. */
 export const ensureControlTopic: Effect.Effect<void, LogFailed, Log> = Effect.gen(function* () {
   const log = yield* Log;
-  const isThere = Effect.map(log.topics, (topics) => topics.some(({ name }) => name === CATALOG.topic));
+  const isThere = Effect.map(log.topic(CATALOG.topic), (topic) => topic !== undefined);
   if (yield* isThere) return;
   const made = Effect.asVoid(log.createTopic({ name: CATALOG.topic, partitions: 1, retention: {} }));
   yield* Effect.catchIf(

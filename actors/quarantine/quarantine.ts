@@ -123,7 +123,10 @@ const replay = Effect.fn("quarantine.replay")(function* (
     const schemaOf = schemas.get(head.source);
     return judged({ head, standing, source: sources.get(head.source), raw, schemaOf, nowMs: startedMs });
   });
-  const topics = yield* log.topics;
+  const topics = yield* topicsOf(
+    log,
+    rows.map(({ topic }) => topic),
+  );
   const searched = yield* search(log, {
     topics,
     wanted: rows.flatMap((row) => unsure(row, { nowMs: startedMs, keepsKeys: log.keepsKeys })),
@@ -142,7 +145,7 @@ const replay = Effect.fn("quarantine.replay")(function* (
   const found = [...searched.found].map(([id, place]) => ({ id, place }));
   const write = (action: QuarantineAction["action"], places: readonly { id: string; place: LogPlace }[]) => {
     const by = { action, author: ask.author, at_ms: nowMs() };
-    const topicOf = (id: string) => idOf(topics, rows.find(({ head }) => head.id === id)!.topic);
+    const topicOf = (id: string) => topics.get(rows.find(({ head }) => head.id === id)!.topic)?.id ?? "";
     return writeActions(
       warehouse,
       places.map(({ id, place }) => ({ id, ...by, ...place, topic: topicOf(id) })),
@@ -197,11 +200,14 @@ const drop = Effect.fn("quarantine.drop")(function* (
     heads.map(({ id }) => id),
   );
   const rows = heads.map((head) => ({ head, standing: standingOf(actions.get(head.id) ?? []) }));
-  const topics = yield* log.topics;
   const wanted = rows.flatMap(({ head, standing }): Wanted[] => {
     const topic = sources.get(head.source)?.applied.source.topic ?? "";
     return standing.kind === "announced" ? [{ head, topic, from: standing.from }] : [];
   });
+  const topics = yield* topicsOf(
+    log,
+    wanted.map(({ topic }) => topic),
+  );
   const { found } = yield* search(log, { topics, wanted });
   const outcomes = rows.map(({ head: { id }, standing }): RowOutcome => {
     const place = standing.kind === "replayed" ? standing.place : found.get(id);
@@ -218,10 +224,15 @@ const drop = Effect.fn("quarantine.drop")(function* (
   return { rows: outcomes, next };
 });
 
-/** The id of a topic. */
-function idOf(topics: readonly TopicInfo[], name: string): string {
-  return topics.find((topic) => topic.name === name)?.id ?? "";
-}
+/** The topics of these names as they are now, by name. */
+const topicsOf = Effect.fnUntraced(function* (log: Log["Service"], names: readonly string[]) {
+  const topics = new Map<string, TopicInfo>();
+  for (const name of new Set(names)) {
+    const topic = yield* log.topic(name);
+    if (topic !== undefined) topics.set(name, topic);
+  }
+  return topics;
+});
 
 /** For each row, how far the log has come in the partition that it goes to: its record will not lie before that. */
 const ends = Effect.fn("quarantine.ends")(function* (log: Log["Service"], goods: readonly Good[]) {

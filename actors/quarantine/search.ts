@@ -33,7 +33,7 @@ export interface Searched {
 /** Searches every place of every record, each partition once. */
 export const search = Effect.fn("quarantine.search")(function* (
   log: Pick<Log["Service"], "offsets" | "read">,
-  { topics, wanted }: { readonly topics: readonly TopicInfo[]; readonly wanted: readonly Wanted[] },
+  { topics, wanted }: { readonly topics: ReadonlyMap<string, TopicInfo>; readonly wanted: readonly Wanted[] },
 ): Effect.fn.Return<Searched, LogFailed> {
   const found = new Map<string, LogPlace>();
   const unclear = new Set<string>();
@@ -42,7 +42,7 @@ export const search = Effect.fn("quarantine.search")(function* (
   );
   for (const some of Map.groupBy(places, ({ topic, partition }) => `${topic}/${partition}`).values()) {
     const { name, topic, partition } = some[0]!;
-    const isSame = topics.some((known) => known.name === name && known.id === topic);
+    const isSame = topics.get(name)?.id === topic;
     const from = Math.min(...some.map(({ offset }) => offset));
     const ids = new Set(some.map(({ id }) => id));
     const seen = isSame ? yield* searchPartition(log, { topic: name, partition, from, ids }) : undefined;

@@ -42,10 +42,10 @@ export class Catalog {
     return performance.now() - this.#askedAtMs > AGE_MS_MAX ? undefined : this.#topics.get(name);
   }
 
-  /** The id of a topic, asked now; undefined if it is not there. Throws LogFailed. */
-  async idNow(name: string): Promise<string | undefined> {
+  /** A topic, asked now; undefined if it is not there. Throws LogFailed. */
+  async now(name: string): Promise<TopicMetadata | undefined> {
     try {
-      return (await askMetadata(await anyBroker(this.#cluster), name)).find((topic) => topic.name === name)?.id;
+      return (await askMetadata(await anyBroker(this.#cluster), name)).find((topic) => topic.name === name);
     } catch (error) {
       throw failureOf(error, { doing: "find a topic", topic: name });
     }

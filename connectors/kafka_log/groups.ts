@@ -62,7 +62,7 @@ export class Groups {
     of: { readonly group: string; readonly topic: string; readonly generation: number },
     commits: readonly Commit[],
   ): Promise<readonly CommitAnswer[]> {
-    const id = await this.#catalog.idNow(of.topic);
+    const id = (await this.#catalog.now(of.topic))?.id;
     if (id === undefined) throw unknownTopic(of.topic);
     const member = [...this.#members].find(
       ({ group, topic, generation }) => group === of.group && topic === of.topic && generation === of.generation,

@@ -98,7 +98,7 @@ function serviceOf({ topics, appends, reads, groups }: KafkaLogParts): Log["Serv
     createTopic: (topic) => attempt("create a topic", () => topics.create(topic), topic.name),
     alterTopic: (topic) => attempt("alter a topic", () => topics.alter(topic), topic.name),
     deleteTopic: (name) => attempt("delete a topic", () => topics.delete(name), name),
-    topics: attempt("list the topics", () => topics.list()),
+    topic: (name) => attempt("look at a topic", () => topics.find(name), name),
     offsets: (topic) => attempt("read offsets", () => topics.offsets(topic), topic),
     keepsKeys: false,
     append: (writes, once) => append(appends, writes, once),

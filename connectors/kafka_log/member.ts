@@ -27,7 +27,7 @@ import {
 } from "./assignment.ts";
 import type { Catalog } from "./catalog.ts";
 import type { Clients } from "./client.ts";
-import { typeOf, unavailable } from "./failures.ts";
+import { failureOf, typeOf, unavailable } from "./failures.ts";
 import { askCommit, askJoin } from "./wire.ts";
 
 const HEARTBEAT_MS = 500;
@@ -184,7 +184,7 @@ export class Member {
       ...{ groupId: this.group, generationId, memberId, groupAssignment: shares },
     });
     if (this.#left) return;
-    this.topicId = await this.#catalog.idNow(this.topic);
+    this.topicId = (await this.#catalog.now(this.topic))?.id;
     if (this.#left) return;
     const before = this.partitions;
     this.#heardAtMs = sentMs;
@@ -232,8 +232,12 @@ export class Member {
   }
 
   async #hasChanged(): Promise<boolean> {
-    // only a catalog that has just been asked can say that the topic is gone
-    await this.#catalog.topic(this.topic).catch(() => {});
+    try {
+      await this.#catalog.topic(this.topic);
+    } catch (error) {
+      // only brokers that were asked can say that the topic is gone
+      if (failureOf(error, { doing: "look at a topic", topic: this.topic }).reason !== "unknown topic") return false;
+    }
     const now = this.#topicNow();
     return now !== this.#shared && (now !== "" || this.partitions.length > 0);
   }

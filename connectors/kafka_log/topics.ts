@@ -21,6 +21,7 @@ const POLL_MS = 20;
 const BROKERS_DEFAULT = -1;
 const LEADERLESS = new Set(["NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE"]);
 const UNKNOWN = "UNKNOWN_TOPIC_OR_PARTITION";
+const DENIED = "TOPIC_AUTHORIZATION_FAILED";
 /** What Kafka calls a bound that there is not. */
 const UNBOUNDED = "-1";
 
@@ -73,13 +74,10 @@ export class Topics {
     await this.#until(name, (topic) => topic?.id !== id);
   }
 
-  async list(): Promise<readonly TopicInfo[]> {
-    const topics = await this.#catalog.all();
-    const retentions = await this.#retentions(topics.map(({ name }) => name));
-    return topics.flatMap(({ name, id, leaders }) => {
-      const retention = retentions.get(name);
-      return retention === undefined ? [] : [{ name, id, partitions: leaders.length, retention }];
-    });
+  async find(name: string): Promise<TopicInfo | undefined> {
+    const topic = await this.#catalog.now(name);
+    if (topic === undefined) return undefined;
+    return { name, id: topic.id, partitions: topic.leaders.length, retention: await this.#retention(name) };
   }
 
   async offsets(name: string): Promise<readonly OffsetRange[]> {
@@ -124,21 +122,19 @@ export class Topics {
     }
   }
 
-  async #retentions(names: readonly string[]): Promise<ReadonlyMap<string, Retention>> {
-    if (names.length === 0) return new Map();
-    const { resources } = await this.#admin.describeConfigs({
-      includeSynonyms: false,
-      resources: names.map((name) => ({
-        ...{ type: ConfigResourceTypes.TOPIC, name },
-        configNames: ["retention.ms", "retention.bytes"],
-      })),
-    });
-    return new Map(
-      resources.map(({ resourceName, configEntries }) => {
-        const settingOf = (key: string) => configEntries.find(({ configName }) => configName === key)?.configValue;
-        return [resourceName, retentionOf(settingOf("retention.ms"), settingOf("retention.bytes"))];
-      }),
-    );
+  /** What a topic keeps; without a bound where this user must not know it. */
+  async #retention(name: string): Promise<Retention> {
+    const configNames = ["retention.ms", "retention.bytes"];
+    const asked = { includeSynonyms: false, resources: [{ type: ConfigResourceTypes.TOPIC, name, configNames }] };
+    try {
+      const { resources } = await this.#admin.describeConfigs(asked);
+      const settingOf = (key: string) =>
+        resources[0]?.configEntries.find(({ configName }) => configName === key)?.configValue;
+      return retentionOf(settingOf("retention.ms"), settingOf("retention.bytes"));
+    } catch (error) {
+      if (typeOf(error) === DENIED) return {};
+      throw error;
+    }
   }
 }
 

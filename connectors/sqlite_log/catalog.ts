@@ -73,10 +73,6 @@ export class Catalog {
     }
   }
 
-  get topics(): readonly TopicInfo[] {
-    return [...this.#topics.values()].map((topic) => topic.info);
-  }
-
   topic(name: string): CatalogTopic | undefined {
     return this.#topics.get(name);
   }

@@ -134,7 +134,7 @@ export function serviceOf(parts: SqliteLogParts): Log["Service"] {
     createTopic: (topic) => changeTopic(parts, "createTopic", topic),
     alterTopic: (topic) => changeTopic(parts, "alterTopic", topic),
     deleteTopic: (name) => changed(parts, "deleteTopic", { name, partitions: 0, retention: {} }),
-    topics: Effect.sync(() => catalog.topics),
+    topic: (name) => Effect.sync(() => catalog.topic(name)?.info),
     offsets: (topic) => Effect.suspend(() => orFail(catalog.offsets(topic))),
     keepsKeys: true,
     append: (writes, once) => append(appends, writes, once),

@@ -38,19 +38,19 @@ describe("definitionSchemas()", () => {
   test("names values, bounds and defaults as they are written", () => {
     expect(properties).toMatchObject({
       kind: { const: "source" },
-      partitions: { type: "integer", minimum: 1, maximum: 256, default: 4 },
+      partitions: { type: "integer", minimum: 1, maximum: 256 },
       unknown: { enum: ["reject", "keep", "ignore"], default: "reject" },
       retention: {
-        properties: { age: { type: "string", default: "7 days" }, size: { type: "string", default: "4 GiB" } },
+        properties: { age: { type: "string" }, size: { type: "string" } },
       },
     });
   });
 
   test("gives only defaults and examples that the reader takes", () => {
     const { age, size } = properties.retention.properties as Record<string, Option>;
-    for (const value of [age.default, ...(age.examples ?? [])])
+    for (const value of age.examples ?? [])
       expect(() => sourceOptions.shape.retention.parse({ age: value })).not.toThrow();
-    for (const value of [size.default, ...(size.examples ?? [])])
+    for (const value of size.examples ?? [])
       expect(() => sourceOptions.shape.retention.parse({ size: value })).not.toThrow();
   });
 

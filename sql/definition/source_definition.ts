@@ -31,7 +31,12 @@ export const sourceOptions = z.strictObject({
     .regex(/^[\w.-]{1,200}$/, "A topic's name has 1 to 200 letters, digits, dots, dashes or underscores")
     .optional()
     .describe("The log's topic; the name of the table by default."),
-  partitions: z.int().min(1).max(256).default(4).describe("Partitions of the topic; can grow, never shrink."),
+  partitions: z
+    .int()
+    .min(1)
+    .max(256)
+    .optional()
+    .describe("Partitions that the topic has at least: 4 where Weir makes it. They can grow, never shrink."),
   key: z.string().optional().describe("The column whose value chooses the partition: equal values stay in order."),
   event_time: z.string().optional().describe("The column that says when it happened; when it arrived by default."),
   unknown: z
@@ -44,11 +49,13 @@ export const sourceOptions = z.strictObject({
   dedupe: dedupeOption.optional(),
   retention: z
     .strictObject({
-      age: duration.prefault("7 days").describe("The oldest events go after this time."),
-      size: size.prefault("4 GiB").describe("The oldest events of a partition go beyond this size."),
+      age: duration.optional().describe("The oldest events go after this time: 7 days where Weir makes the topic."),
+      size: size
+        .optional()
+        .describe("The oldest events of a partition go beyond this size: 4 GiB where Weir makes it."),
     })
     .prefault({})
-    .describe("How long the log keeps events: by age, and by size of each partition."),
+    .describe("How long the log keeps events; a topic that is there stays as it is where nothing is said."),
   partition_by: z.enum(["month", "day"]).default("month").describe("How the table is partitioned, by event time."),
 });
 
@@ -142,6 +149,24 @@ export function blameValues(
 
 /** The error for a source that asks a schema registry, where there is none. */
 export const blameRegistry = (draft: SourceDraft): DefinitionError => registryMissing(draft.cut);
+
+/** The error for a new source whose topic is there and keeps more. */
+export function blameRetention(draft: SourceDraft, { topic }: Pick<Source, "topic">): DefinitionError {
+  return new DefinitionError(
+    placeOf(draft.cut, ["retention"]),
+    `Cannot shorten the retention of topic ${quoted(topic)}: it was there before this source, and others may read what would go.`,
+    "Leave out `retention`, and the topic stays as it is. Once the source is there, its retention can be changed.",
+  );
+}
+
+/** The error for a source whose topic has more partitions than it says. */
+export function blamePartitions(draft: SourceDraft, topic: { readonly name: string; readonly partitions: number }) {
+  return new DefinitionError(
+    placeOf(draft.cut, ["partitions"]),
+    `Cannot make topic ${quoted(topic.name)} smaller: it has ${topic.partitions} partitions.`,
+    "Partitions can only become more.",
+  );
+}
 
 /** Makes the source, with the types as the engine described them. */
 export function finishSource(

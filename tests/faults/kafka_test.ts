@@ -226,7 +226,7 @@ describe.skipIf(jars === undefined)(`on Kafka (WEIR_SEED=${SEED})`, () => {
     expect(await epochs()).toBe("[1]");
     const recreate = Effect.gen(function* () {
       const log = yield* Log;
-      const topic = (yield* log.topics).find(({ name }) => name === "number");
+      const topic = yield* log.topic("number");
       yield* log.deleteTopic("number");
       yield* log.createTopic(topic!);
     });

@@ -103,15 +103,11 @@ export class FakeLog {
       createTopic: () => refused,
       deleteTopic: () => refused,
       alterTopic: () => refused,
-      topics: call(() => {
-        const topic = {
-          name: "events",
-          id: `${this.topics.length}`,
-          partitions: this.partitions.length,
-          retention: {},
-        };
-        return Effect.succeed(this.isDeleted ? [] : [topic]);
-      }),
+      topic: (name) =>
+        call(() => {
+          const topic = { name, id: `${this.topics.length}`, partitions: this.partitions.length, retention: {} };
+          return Effect.succeed(this.isDeleted ? undefined : topic);
+        }),
       keepsKeys: true,
       append: () => refused,
       offsets: () =>
