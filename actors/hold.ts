@@ -157,10 +157,10 @@ const taken = Effect.fnUntraced(function* (
   return held;
 });
 
-/** Until when, by the warehouse's clock, an insert of a lost owner may still come and a change waits; 0 if none can. */
-export const lateUntil = Effect.fnUntraced(function* (of: Pick<Holdable, "group" | "topic">) {
+/** For how long an insert of a lost owner may still come and a change waits; undefined while nobody says what time it is. */
+export const lateFor = Effect.fnUntraced(function* (of: Pick<Holdable, "group" | "topic">) {
   const { committed } = yield* Log;
-  return latestOf(yield* committed(of));
+  return yield* lateForMs(yield* committed(of));
 });
 
 /** For how long an insert of a lost owner may still come; undefined while the warehouse does not say what time it is. */

@@ -12,7 +12,7 @@
  */
 import { crc32 } from "node:zlib";
 
-/** Records [from, to) of one partition; `rows` of them, with a checksum over their packed bytes. */
+/** Records [from, to) of one partition; `rows` of them, with a checksum over their bytes as the log keeps them. */
 export interface Range {
   readonly partition: number;
   readonly from: number;
@@ -26,7 +26,7 @@ export interface Intent {
   readonly epoch: number;
   /** Version of the catalog whose definition the batch is written with. */
   readonly catalog: number;
-  /** When it was announced, milliseconds since 1970, by its owner's clock. */
+  /** When it was announced, milliseconds since 1970, by the warehouse's clock. */
   readonly atMs: number;
   /** When it was announced first, if that was not the last time; what landed since then may have pushed its token out. */
   readonly firstMs?: number | undefined;
@@ -42,6 +42,8 @@ export interface LastRecord {
 
 /** What a commit of this protocol carries in its metadata. */
 export interface Mark {
+  /** Which topic of its name it was committed for, see `topicHash`; undefined where nobody knew. */
+  readonly topic?: number | undefined;
   readonly epoch: number;
   readonly last: LastRecord | undefined;
   readonly intent: Intent | undefined;
@@ -80,6 +82,7 @@ export function encodeMark(mark: Mark): string {
   const { last, intent } = mark;
   return JSON.stringify({
     v: 1,
+    t: mark.topic,
     e: mark.epoch,
     l: last && [last.offset, last.timestampMs, last.crc],
     i: intent && [
@@ -96,7 +99,8 @@ export function encodeMark(mark: Mark): string {
 /** Reads commit metadata back; undefined if it is empty or was not written by this protocol. */
 export function decodeMark(metadata: string): Mark | undefined {
   if (!metadata.startsWith('{"v":1,')) return undefined;
-  const { e, l, i, f, h } = JSON.parse(metadata) as {
+  const { t, e, l, i, f, h } = JSON.parse(metadata) as {
+    t?: number;
     e: number;
     l?: [number, number, number];
     i?: [number, number, number, [number, number, number, number, number][]];
@@ -104,6 +108,7 @@ export function decodeMark(metadata: string): Mark | undefined {
     h?: number;
   };
   return {
+    topic: t,
     epoch: e,
     last: l && { offset: l[0], timestampMs: l[1], crc: l[2] },
     intent: i && {

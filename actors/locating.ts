@@ -12,7 +12,7 @@
 import { type Commit, Log, LogFailed, type OffsetGap, type OffsetRange, recordCrc } from "@weir/connectors";
 import { Effect } from "effect";
 import { AWAY_RETRY } from "./away_retry.ts";
-import type { LastRecord } from "./intent.ts";
+import { decodeMark, type LastRecord } from "./intent.ts";
 import { Ledger } from "./ledger.ts";
 import { counting, epochOf, type LedgerPosition, type Located, lastKnown, locate, topicHash } from "./position.ts";
 
@@ -50,6 +50,7 @@ export const locateAll = Effect.fnUntraced(function* (
   ]);
   const newest = positions.reduce((epoch, position) => Math.max(epoch, position.epoch), 0);
   const topicNow = yield* topicNamed(topic);
+  const epochNow = newestFor(topicNow, { commits, positions });
   return yield* Effect.forEach(partitions ?? ranges.map((range) => range.partition), (partition) =>
     Effect.gen(function* () {
       const commit = commits.find((one) => one.partition === partition);
@@ -62,12 +63,22 @@ export const locateAll = Effect.fnUntraced(function* (
       const position = counting(commit, { ledger: newestKept, latest: range.latest });
       const last = lastKnown(commit, position);
       const held = last === undefined ? undefined : yield* recordAt({ topic, offset: last.offset }, range);
-      const located = locate({ topic, commit, ledger: position, newest, range, held, topicNow });
+      const located = locate({ topic, commit, ledger: position, newest, range, held, topicNow, epochNow });
       const epoch = epochOf(commit, newestKept);
       return { range, commit, ledger: position, epoch, located, topicNow } satisfies PartitionAt as PartitionAt;
     }),
   );
 });
+
+/** The newest epoch that is known to be of a topic; undefined if none is. */
+function newestFor(
+  topic: number | undefined,
+  { commits, positions }: { readonly commits: readonly Commit[]; readonly positions: readonly LedgerPosition[] },
+): number | undefined {
+  const known = [...commits.flatMap(({ metadata }) => decodeMark(metadata) ?? []), ...positions];
+  const epochs = known.filter((at) => topic !== undefined && at.topic === topic).map(({ epoch }) => epoch);
+  return epochs.length === 0 ? undefined : Math.max(...epochs);
+}
 
 /** The topic that has a name now; undefined if none has. */
 const topicNamed = Effect.fnUntraced(function* (name: string): Effect.fn.Return<number | undefined, LogFailed, Log> {

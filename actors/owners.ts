@@ -48,8 +48,11 @@ export const TABLE_LIMITS: TableLimits = {
   retryMsMax: 5_000,
   lateMs: 0,
 };
-/** The deadline of an insert and the time that it may take, after which nothing of a lost owner can come. */
-const LATE_MS = 120_000;
+/**
+ * When nothing of a lost owner can come any more: the deadline of an insert, the time that it may take (the engine looks at
+ * its clock between two blocks), and what the clocks of the shards may differ by.
+ */
+const LATE_MS = TABLE_LIMITS.deadlineMs + 60_000 + 60_000;
 
 /** Bounds of reading one partition while there are few. */
 export const PARTITION_LIMITS: PartitionLimits = {

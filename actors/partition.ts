@@ -5,13 +5,14 @@
  *                        └──aheadBytesMax offered──▶ full ──consumed──▶ reading
  *   reading ──a schema is not known yet──▶ asking, as long as the registry is away ──known──▶ offered
  *   reading ──gap──▶ stopped (loudly: the log no longer has what comes next; its table hears of it)
+ *   reading ──cannot be read, however often──▶ stopped (damaged, or compressed as nobody can undo; the other partitions go on)
  *
  * A read that found little is followed by a short pause, so that a trickle of
  * single events costs a hundred reads a second at most, not one per event.
  *
  * @module
  */
-import { heldBytes, Log, type OffsetGap, type Records } from "@weir/connectors";
+import { heldBytes, Log, type LogFailed, type OffsetGap, type Records } from "@weir/connectors";
 import { Effect } from "effect";
 import { AWAY_RETRY } from "./away_retry.ts";
 import { gapNote } from "./position.ts";
@@ -43,13 +44,14 @@ export type PartitionMessage =
   | { readonly kind: "read"; readonly records: Records }
   | { readonly kind: "asking"; readonly note: string }
   | { readonly kind: "gap"; readonly gap: OffsetGap }
+  | { readonly kind: "unreadable"; readonly note: string }
   | { readonly kind: "rested" }
   | { readonly kind: "consumed"; readonly bytes: number };
 
 type PartitionAction =
   | { readonly kind: "read"; readonly offset: number }
   | { readonly kind: "offer"; readonly records: Records }
-  | { readonly kind: "stopped"; readonly note: string; readonly gap: OffsetGap };
+  | { readonly kind: "stopped"; readonly note: string; readonly gap: OffsetGap | undefined };
 
 /** What a partition actor is for. */
 export interface PartitionSetup {
@@ -62,8 +64,8 @@ export interface PartitionSetup {
   readonly known: (records: Records, note: (note: string) => Effect.Effect<unknown>) => Effect.Effect<unknown, unknown>;
   /** Hands records to the table; waits while its mailbox is full. */
   readonly offer: (records: Records) => Effect.Effect<unknown>;
-  /** Tells the table that what comes next is gone. */
-  readonly stopped: (why: { readonly note: string; readonly gap: OffsetGap }) => Effect.Effect<unknown>;
+  /** Tells the table that what comes next is gone, or cannot be read. */
+  readonly stopped: (why: { readonly note: string; readonly gap: OffsetGap | undefined }) => Effect.Effect<unknown>;
 }
 
 type PartitionTurn = Turn<PartitionState, PartitionMessage, PartitionAction>;
@@ -88,6 +90,13 @@ export function stepPartition(
       const stopped: PartitionCommand = { kind: "act", action: { kind: "stopped", note, gap } };
       // Offsets that are not there yet are those of a topic that is created anew: whoever is assigned it looks again.
       return [{ ...state, phase: "stopped", note }, gap.asked < gap.earliest ? [stopped] : []];
+    }
+    case "unreadable": {
+      const { note } = message;
+      return [
+        { ...state, phase: "stopped", note },
+        [{ kind: "act", action: { kind: "stopped", note, gap: undefined } }],
+      ];
     }
     case "rested":
       return state.phase === "pausing" ? [{ ...state, phase: "reading" }, [read(state.next)]] : [state, []];
@@ -119,6 +128,13 @@ function onRead(limits: PartitionLimits, state: PartitionState, records: Records
   ];
 }
 
+/** Bytes may be damaged on their way, too. */
+const UNREADABLE_TRIES_MAX = 5;
+
+/** Whether the same records will fail again, and no others. */
+const isUnreadable = (error: LogFailed | OffsetGap): boolean =>
+  error._tag === "LogFailed" && (error.reason === "damaged" || error.reason === "invalid");
+
 const read = (offset: number): PartitionCommand => ({ kind: "start", action: { kind: "read", offset } });
 
 /** The actor of one partition; a failed read is its table's business. */
@@ -146,7 +162,11 @@ export function partitionActor(
         const message = yield* log.read({ topic, partition, offset: action.offset, recordsMax, bytesMax, waitMs }).pipe(
           Effect.retry({ while: (error) => error._tag === "LogFailed" && error.retriable, schedule: AWAY_RETRY }),
           Effect.map((records): PartitionMessage => ({ kind: "read", records })),
+          Effect.retry({ while: isUnreadable, times: UNREADABLE_TRIES_MAX, schedule: AWAY_RETRY }),
           Effect.catchTag("OffsetGap", (gap) => Effect.succeed<PartitionMessage>({ kind: "gap", gap })),
+          Effect.catchIf(isUnreadable, ({ message: note }) =>
+            Effect.succeed<PartitionMessage>({ kind: "unreadable", note }),
+          ),
         );
         if (message.kind === "read") yield* setup.known(message.records, (note) => self.tell({ kind: "asking", note }));
         yield* self.tell(message);

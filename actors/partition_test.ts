@@ -35,7 +35,7 @@ function play(state: Partial<PartitionState>, message: PartitionMessage) {
     if (command.kind === "act" && command.action.kind === "offer") return `offer ${command.action.records.count}`;
     if (command.kind === "start" && command.action.kind === "read") return `read ${command.action.offset}`;
     if (command.kind === "act" && command.action.kind === "stopped")
-      return `stopped ${command.action.gap.asked} to ${command.action.gap.earliest}`;
+      return `stopped ${command.action.gap?.asked} to ${command.action.gap?.earliest}`;
     return command.kind;
   });
   return { next, told };
@@ -107,6 +107,13 @@ describe("stepPartition()", () => {
       { phase: "pausing", ahead: 400 },
     ],
     ["ignores a pause that ends while it is full", { phase: "full" }, { kind: "rested" }, [], { phase: "full" }],
+    [
+      "stops at what cannot be read",
+      {},
+      { kind: "unreadable", note: "damaged" },
+      ["stopped undefined to undefined"],
+      { phase: "stopped", note: "damaged" },
+    ],
     [
       "says what it waits for when a schema is not known yet",
       {},

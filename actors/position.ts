@@ -42,6 +42,8 @@ export interface Place {
   readonly partition: number;
   readonly offset: number;
   readonly epoch: number;
+  /** The topic that has the name now; undefined if nobody knows. */
+  readonly topic?: number | undefined;
   readonly last: LastRecord | undefined;
   /** To be recovered before anything is read. */
   readonly intent: Intent | undefined;
@@ -69,8 +71,10 @@ export interface Known {
   readonly newest: number;
   readonly range: OffsetRange;
   readonly held: LastRecord | undefined;
-  /** The topic that has the name now; undefined where no epoch has to be told from another by it. */
+  /** The topic that has the name now. */
   readonly topicNow?: number | undefined;
+  /** The newest epoch that any partition is known to have entered for the topic that has the name now. */
+  readonly epochNow?: number | undefined;
 }
 
 /** A topic's id as a number from 1 to 2^32 - 1, by which one is told from another of the same name. */
@@ -101,7 +105,7 @@ export function counting(
 }
 
 /** Decides where the owner of one partition goes on. */
-export function locate({ topic, commit, ledger, newest, range, held, topicNow }: Known): Located {
+export function locate({ topic, commit, ledger, newest, range, held, topicNow, epochNow }: Known): Located {
   const { partition, earliest, latest } = range;
   const mark = commit && decodeMark(commit.metadata);
   const last = lastKnown(commit, ledger);
@@ -113,19 +117,34 @@ export function locate({ topic, commit, ledger, newest, range, held, topicNow }:
   const isOpen = mark?.intent !== undefined && mark.epoch === epoch && known <= endOf(mark.intent, partition);
   const intent = isOpen ? mark.intent : undefined;
   const stop = (note: string): Stopped => ({ kind: "stopped", partition, note });
-  // An epoch that was entered for another topic; a commit would be of the topic that is there.
-  const isEntered = mark === undefined && last === undefined && ledger?.topic !== undefined;
-  const isOfAnother = isEntered && topicNow !== undefined && ledger.topic !== topicNow;
-  const recreated =
-    isOfAnother || known > latest || (last !== undefined && held !== undefined && !sameRecord(last, held));
+  const isLost = known > latest || (last !== undefined && held !== undefined && !sameRecord(last, held));
+  // Without a commit an epoch that was entered tells which topic it is of.
+  const isEntered = mark === undefined && last === undefined;
+  const committedFor = mark?.topic ?? (isEntered ? ledger?.topic : undefined);
+  const isOfAnother = committedFor !== undefined && topicNow !== undefined && committedFor !== topicNow;
+  if (isLost && mark?.topic !== undefined && mark.topic === topicNow) {
+    return stop(
+      `Cannot go on with ${topic}/${partition}: the log ends at ${latest} or has other records now, although those before ${known} had landed: it lost what it had acknowledged. Compare the table with its producers, then reset the position: weir position --help.`,
+    );
+  }
+  const recreated = isOfAnother || isLost;
   if (recreated && intent !== undefined) {
     return stop(
       `Cannot go on with ${topic}/${partition}: the topic was created anew while a batch was open. Compare the table with its producers, then reset the position: weir position --help.`,
     );
   }
   if (recreated) {
-    const next = Math.max(epoch, newest) + 1;
-    return { kind: "place", partition, offset: earliest, epoch: next, last: undefined, intent: undefined };
+    // The epoch that its other partitions have entered already, by whoever owns them.
+    const next = epochNow !== undefined && epochNow > epoch ? epochNow : Math.max(epoch, newest) + 1;
+    return {
+      kind: "place",
+      partition,
+      offset: earliest,
+      epoch: next,
+      topic: topicNow,
+      last: undefined,
+      intent: undefined,
+    };
   }
   // A topic takes its group's commits with it, so whoever still has one looks at the same topic, compacted meanwhile.
   const isGone = last !== undefined && held === undefined && last.offset >= earliest && last.offset < latest;
@@ -136,7 +155,14 @@ export function locate({ topic, commit, ledger, newest, range, held, topicNow }:
   }
   const offset = intent === undefined ? known : (commit as Commit).offset;
   const isNew = commit === undefined && ledger === undefined;
-  if (isNew) return { kind: "place", partition, offset: earliest, epoch, last: undefined, intent: undefined };
+  if (isNew) {
+    // A partition that was added is in the epoch of the others.
+    const entered = Math.max(epoch, epochNow ?? newest);
+    return {
+      ...{ kind: "place", partition, offset: earliest, epoch: entered, topic: topicNow },
+      ...{ last: undefined, intent: undefined },
+    };
+  }
   if (offset < earliest && intent !== undefined) {
     return stop(
       `Cannot go on with ${topic}/${partition}: records ${offset} to ${earliest - 1} are no longer in the log, and a batch of them was announced, which may have landed. Raise its retention; then reset the position: weir position --help.`,
@@ -146,7 +172,7 @@ export function locate({ topic, commit, ledger, newest, range, held, topicNow }:
     const gap = { partition, epoch, from: offset, to: earliest, last };
     return { ...stop(gapNote(topic, gap)), gap };
   }
-  return { kind: "place", partition, offset, epoch, last, intent, lateUntilMs: mark?.lateUntilMs };
+  return { kind: "place", partition, offset, epoch, topic: topicNow, last, intent, lateUntilMs: mark?.lateUntilMs };
 }
 
 /** What an operator is told of a gap. */

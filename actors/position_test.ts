@@ -97,6 +97,7 @@ const known = (what: Partial<Known> & { earliest?: number; latest?: number }): K
   range: { partition: 2, earliest: what.earliest ?? 5, latest: what.latest ?? 100 },
   held: what.held,
   topicNow: what.topicNow,
+  epochNow: what.epochNow,
 });
 
 describe("locate()", () => {
@@ -105,14 +106,24 @@ describe("locate()", () => {
     [
       "an epoch begins again for its own topic",
       known({ ledger: begun(2, 7), topicNow: 7, earliest: 0 }),
-      place(0, { epoch: 2 }),
+      place(0, { epoch: 2, topic: 7 }),
     ],
     [
       "another topic begins another epoch, though nothing has landed",
       known({ ledger: begun(2, 7), topicNow: 8 }),
-      place(5, { epoch: 3 }),
+      place(5, { epoch: 3, topic: 8 }),
     ],
-    ["an epoch without its topic's name goes on", known({ ledger: placed(5, 2), topicNow: 8 }), place(5, { epoch: 2 })],
+    [
+      "an epoch without its topic's name goes on",
+      known({ ledger: placed(5, 2), topicNow: 8 }),
+      place(5, { epoch: 2, topic: 8 }),
+    ],
+    ["a new partition is in the newest epoch of the others", known({ newest: 3 }), place(5, { epoch: 3 })],
+    [
+      "or in that of the topic which is there now",
+      known({ newest: 3, topicNow: 8, epochNow: 2 }),
+      place(5, { epoch: 2, topic: 8 }),
+    ],
     ["a commit goes on", known({ commit: commit(10), held: last(9) }), place(10, { last: last(9) })],
     [
       "a commit at the log's end goes on",
@@ -210,6 +221,36 @@ describe("locate()", () => {
       "a recreated topic is newer than every partition of the old ones",
       known({ commit: commit(200), newest: 6 }),
       place(5, { epoch: 7 }),
+    ],
+    [
+      "it is in the epoch that its other partitions have entered already",
+      known({ ledger: ledger(200), newest: 2, topicNow: 8, epochNow: 2 }),
+      place(5, { epoch: 2, topic: 8 }),
+    ],
+    [
+      "but not in its own of before",
+      known({ ledger: ledger(200, 2), newest: 2, topicNow: 8, epochNow: 2 }),
+      place(5, { epoch: 3, topic: 8 }),
+    ],
+    [
+      "a commit for another topic of the name means recreated",
+      known({ commit: commit(10, { topic: 7 }), held: last(9), topicNow: 8 }),
+      place(5, { epoch: 2, topic: 8 }),
+    ],
+    [
+      "a topic that has lost its end stops: what is there has landed already",
+      known({ commit: commit(200, { topic: 7 }), topicNow: 7 }),
+      stopped("it lost what it had acknowledged"),
+    ],
+    [
+      "and so does one with another record in the place of the last one",
+      known({ commit: commit(10, { topic: 7 }), held: last(9, 8), topicNow: 7 }),
+      stopped("it lost what it had acknowledged"),
+    ],
+    [
+      "and one that ends before what the ledger knows",
+      known({ commit: commit(10, { topic: 7 }), ledger: ledger(200), topicNow: 7 }),
+      stopped("it lost what it had acknowledged"),
     ],
     ["another checksum means recreated", known({ commit: commit(10), held: last(9, 8) }), place(5, { epoch: 2 })],
     [

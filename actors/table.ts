@@ -152,7 +152,9 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
             return Effect.as(awaited.length === 0 ? Effect.void : options.evolve(awaited), drifted);
           }),
         );
-        if (message.kind !== "delayed") hands.prepared.delete(token);
+        if (message.kind === "landed") hands.prepared.delete(token);
+        // What was cut behind it is dissolved, too.
+        if (message.kind === "drifted") hands.prepared.clear();
         yield* self.tell(message);
       });
     }
@@ -163,7 +165,9 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
     case "halt":
       return halt(hands);
     case "consumed":
-      return consumed(hands, action.parts);
+      return consumed(hands, action.parts, 1);
+    case "returned":
+      return consumed(hands, action.parts, -1);
     case "visible":
       return Effect.sync(() => visible.publish(target.statement, action.positions));
     case "release":
@@ -282,6 +286,9 @@ const remembered = Effect.fnUntraced(function* (
   );
 });
 
+/** How long a partition's new leader may take to know what the one before it has acknowledged. */
+const REREAD_MS_MAX = 5_000;
+
 /** The records [from, to) of one partition as they are now; undefined if they cannot all be read. */
 const rereadRange = Effect.fnUntraced(function* (
   { target, partitionLimits }: TableOptions,
@@ -293,7 +300,14 @@ const rereadRange = Effect.fnUntraced(function* (
   const slices: Slice[] = [];
   for (let offset = from; offset < to; ) {
     const records: Records | undefined = yield* log
-      .read({ topic, partition, offset, recordsMax: Math.min(recordsMax, to - offset), bytesMax, waitMs: 0 })
+      .read({
+        topic,
+        partition,
+        offset,
+        recordsMax: Math.min(recordsMax, to - offset),
+        bytesMax,
+        waitMs: REREAD_MS_MAX,
+      })
       .pipe(
         Effect.retry({ while: (error) => error._tag === "LogFailed" && error.retriable, schedule: AWAY_RETRY }),
         Effect.catchTag("OffsetGap", () => Effect.succeed(undefined)),
@@ -348,14 +362,14 @@ const halt = (hands: Hands) =>
     return readers === undefined ? Effect.void : Scope.close(readers.scope, Exit.void);
   });
 
-/** Tells the partition actors how many of their bytes have been cut into a batch. */
-const consumed = Effect.fnUntraced(function* (hands: Hands, parts: readonly Part[]) {
+/** Tells the partition actors how many of their bytes have been cut into a batch, or wait again. */
+const consumed = Effect.fnUntraced(function* (hands: Hands, parts: readonly Part[], sign: 1 | -1) {
   for (const { range, slices } of parts) {
     const reader = hands.readers?.refs.get(range.partition);
     if (reader === undefined) continue;
     // A read is paid back whole, with the slice that ends it.
     const bytes = slices.reduce((sum, { records, end }) => sum + (end === records.count ? heldBytes(records) : 0), 0);
-    if (bytes > 0) yield* reader.tell({ kind: "consumed", bytes });
+    if (bytes > 0) yield* reader.tell({ kind: "consumed", bytes: sign * bytes });
   }
 });
 

@@ -34,6 +34,8 @@ export function withdraw(
   const stopped = new Map(state.stopped);
   const evolving = new Set(state.evolving);
   const commits: Commit[] = [];
+  // Readers count again what was cut already.
+  const returned: Part[] = [...(state.waiting?.parts ?? [])];
   const waiting = new Map(state.waiting?.parts.map((part) => [part.range.partition, part]));
   for (const part of batch.parts) {
     const { partition, from } = part.range;
@@ -53,6 +55,7 @@ export function withdraw(
     if (drift?.isEvolving === true) evolving.add(partition);
     owned.set(partition, waitingAgain(at, { part, next: waiting.get(partition), drift }));
     waiting.delete(partition);
+    returned.push(part);
   }
   for (const [partition, part] of waiting) {
     const at = owned.get(partition);
@@ -61,7 +64,10 @@ export function withdraw(
   const { generation } = state;
   return [
     { ...state, phase: "withdrawing", owned, stopped, evolving, waiting: undefined, note: drifts[0]?.note },
-    [{ kind: "start", action: { kind: "advance", generation, token: batch.token, commits } }],
+    [
+      ...(returned.length === 0 ? [] : [{ kind: "act", action: { kind: "returned", parts: returned } } as const]),
+      { kind: "start", action: { kind: "advance", generation, token: batch.token, commits } },
+    ],
   ];
 }
 

@@ -42,7 +42,7 @@ const BOTH: readonly Step[] = [
 
 describe("stepTable() when a record does not fit", () => {
   test.each<Row>([
-    ["takes the intent back, and moves no position", BOTH, ["start advance g1 0@0 1@0"]],
+    ["takes the intent back, and moves no position", BOTH, ["returned 0[0,2)1[0,1)", "start advance g1 0@0 1@0"]],
     ["shows nothing as landed", [...BOTH, advanced("0[0,2)1[0,1)")], ["after 20 aged"]],
     [
       "cuts anew what was in front of it, and the other partitions",

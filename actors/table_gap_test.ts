@@ -31,6 +31,11 @@ describe("stepTable() when records are gone", () => {
       [...STOPPED, offered(1, 1, [0, 4])],
       ["cancel age", "start announce g1 0@0+0[0,2)1[0,2) 1@0+0[0,2)1[0,2)", "consumed 0[0,2)1[0,2)"],
     ],
+    [
+      "notes nothing where records are there and cannot be read",
+      [...FILLING, { kind: "gapped", generation: 1, partition: 0, note: "damaged", gap: undefined }],
+      [],
+    ],
     ["hears nothing of an older generation", [...FILLING, gapped(0, 0, [2, 9])], []],
     ["hears nothing of a partition that it does not own", [...FILLING, gapped(1, 7, [2, 9])], []],
   ])("%s", (_, steps, told) => {

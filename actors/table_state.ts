@@ -35,6 +35,8 @@ export interface TableSetup {
 /** One owned partition: where it stands and what is ready to be cut. */
 export interface Owned {
   readonly epoch: number;
+  /** The topic that it is a partition of, see `topicHash`. */
+  readonly topic?: number | undefined;
   readonly last: LastRecord | undefined;
   /** The committed position; a batch moves it only if its range begins here, so it never goes backwards. */
   readonly committed: number;
@@ -128,7 +130,7 @@ export type TableMessage =
       readonly generation: number;
       readonly partition: number;
       readonly note: string;
-      readonly gap: OffsetGap;
+      readonly gap: OffsetGap | undefined;
     }
   | { readonly kind: "aged" }
   | { readonly kind: "announced"; readonly token: string }
@@ -160,16 +162,16 @@ export type TableAction =
   | { readonly kind: "read"; readonly generation: number; readonly positions: readonly Place[] }
   | { readonly kind: "note gap"; readonly gap: Gap }
   | { readonly kind: "halt" }
-  | { readonly kind: "consumed"; readonly parts: readonly Part[] }
+  | { readonly kind: "consumed" | "returned"; readonly parts: readonly Part[] }
   | { readonly kind: "visible"; readonly positions: ReadonlyMap<number, number> }
   | { readonly kind: "release"; readonly partitions: readonly number[] }
   | { readonly kind: "drained" };
 
 /** What a commit of a partition says; `last` is the last record before its offset, `intent` the batch that is announced. */
 export const markOf = (
-  { epoch, lateUntilMs }: Owned,
+  { topic, epoch, lateUntilMs }: Owned,
   { last, intent }: { readonly last: LastRecord | undefined; readonly intent?: Intent },
-): string => encodeMark({ epoch, last, intent, lateUntilMs });
+): string => encodeMark({ topic, epoch, last, intent, lateUntilMs });
 
 /**
  * Whether a batch is still to be announced, or taken back, in a partition: not once its position has moved on, nor where

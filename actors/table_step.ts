@@ -134,9 +134,9 @@ function onLocated(state: TableState, places: readonly Located[], nowMs: number)
       stopped.set(place.partition, place.note);
       continue;
     }
-    const { partition, offset, epoch, last, intent, lateUntilMs } = place;
+    const { partition, offset, topic, epoch, last, intent, lateUntilMs } = place;
     const ready = { next: offset, slices: [] };
-    owned.set(partition, { epoch, last, committed: offset, ready, open: intent, lateUntilMs });
+    owned.set(partition, { topic, epoch, last, committed: offset, ready, open: intent, lateUntilMs });
     if (intent !== undefined && !open.some((other) => sameCut(other, intent))) open.push(intent);
   }
   // Partitions of one topic share the newest epoch: a batch has one, and epochs never decrease.

@@ -148,7 +148,8 @@ function actionTold(action: TableAction): string {
     case "read":
       return `read g${action.generation}${placesTold(action.positions.map((at) => [at.partition, at.offset]))}`;
     case "consumed":
-      return `consumed ${action.parts.map(({ range }) => `${range.partition}[${range.from},${range.to})`).join("")}`;
+    case "returned":
+      return `${action.kind} ${action.parts.map(({ range }) => `${range.partition}[${range.from},${range.to})`).join("")}`;
     case "visible":
       return `visible${placesTold(action.positions)}`;
     case "release":

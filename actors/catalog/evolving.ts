@@ -13,7 +13,8 @@
 import { type Log, WarehouseFailed } from "@weir/connectors";
 import { DefinitionError, type NewColumn, type Source } from "@weir/sql";
 import { Cause, Clock, Effect, Exit, type Scope } from "effect";
-import { lateUntil } from "../hold.ts";
+import { lateFor } from "../hold.ts";
+import type { Ledger } from "../ledger.ts";
 import { groupOf } from "../owners.ts";
 import { type Awaited, type Ended, gathered, isResting, refusalOf, rested } from "./awaited.ts";
 import type { EvolveAsk, Evolved } from "./evolve.ts";
@@ -43,7 +44,7 @@ export const awaitColumns = (
   });
 
 /** Sees to what is awaited until the scope closes. */
-export const evolveSources = <E>(evolving: Evolving<E>): Effect.Effect<void, never, Log | Scope.Scope> =>
+export const evolveSources = <E>(evolving: Evolving<E>): Effect.Effect<void, never, Log | Ledger | Scope.Scope> =>
   Effect.asVoid(Effect.forkScoped(Effect.forever(Effect.delay(evolveDue(evolving), LOOK_MS))));
 
 const evolveDue = Effect.fnUntraced(function* <E>({ kept, awaited, change }: Evolving<E>) {
@@ -55,8 +56,8 @@ const evolveDue = Effect.fnUntraced(function* <E>({ kept, awaited, change }: Evo
     // Records go on to ask while this waits for others.
     const newest = () => awaited.get(name) ?? one;
     const lateMs = yield* lateMsOf(found.definition);
-    if (lateMs > startedMs) {
-      awaited.set(name, { ...newest(), dueMs: lateMs });
+    if (lateMs > 0) {
+      awaited.set(name, { ...newest(), dueMs: startedMs + lateMs });
       continue;
     }
     let taken: readonly NewColumn[] = [];
@@ -73,9 +74,12 @@ const evolveDue = Effect.fnUntraced(function* <E>({ kept, awaited, change }: Evo
   }
 });
 
-/** Until when a lost owner keeps a change waiting. It is waited for here, because under a hold nobody else's change could be made. */
+/** For how long a lost owner keeps a change waiting. It is waited for here, because under a hold nobody else's change could be made. */
 const lateMsOf = (source: Source) =>
-  Effect.orElseSucceed(lateUntil({ group: groupOf({ source }), topic: source.topic }), () => 0);
+  Effect.map(
+    Effect.orElseSucceed(lateFor({ group: groupOf({ source }), topic: source.topic }), () => undefined),
+    (lateMs) => lateMs ?? 0,
+  );
 
 function endOf(exit: Exit.Exit<unknown, unknown>): Ended {
   if (Exit.isSuccess(exit)) return { kind: "done" };

@@ -9,6 +9,7 @@ import type { NewColumn } from "@weir/sql";
 import { Effect, Layer, Logger } from "effect";
 import { TestClock } from "effect/testing";
 import { encodeMark } from "../intent.ts";
+import { Ledger } from "../ledger.ts";
 import type { Awaited } from "./awaited.ts";
 import type { Evolved } from "./evolve.ts";
 import { awaitColumns, evolveSources } from "./evolving.ts";
@@ -39,14 +40,15 @@ function changes(
     metadata: encodeMark({ epoch: 1, last: undefined, intent: undefined, lateUntilMs }),
   };
   const log = { committed: () => Effect.succeed([mark]) } as unknown as Log["Service"];
+  const nowMs = Effect.clockWith((clock) => clock.currentTimeMillis);
+  const ledger = { nowMs } as unknown as Ledger["Service"];
   const playing = Effect.gen(function* () {
     yield* evolveSources({
       ...{ kept: new Map([["ods.sale", SALE]]), awaited },
       change: ({ take, refused }) =>
         Effect.gen(function* () {
-          const nowMs = yield* Effect.clockWith((clock) => clock.currentTimeMillis);
           const names = take().map(({ name }) => name);
-          made.push(`${nowMs / 1_000} ${names.join(",")}${refused === undefined ? "" : ` ${refused}`}`);
+          made.push(`${(yield* nowMs) / 1_000} ${names.join(",")}${refused === undefined ? "" : ` ${refused}`}`);
           const failed = ends(made.length - 1);
           if (failed !== undefined) return yield* failed;
           return { added: [], leftOut: [] } satisfies Evolved;
@@ -64,6 +66,7 @@ function changes(
   return Effect.runPromise(
     Effect.scoped(playing).pipe(
       Effect.provideService(Log, log),
+      Effect.provideService(Ledger, ledger),
       Effect.provide(Layer.mergeAll(TestClock.layer(), Logger.layer([]))),
     ),
   );

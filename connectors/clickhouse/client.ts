@@ -151,7 +151,7 @@ function whole(client: Client, call: Call): Effect.Effect<{ head: IncomingMessag
   return Effect.tryPromise({
     try: async (signal) => {
       const head = await answered(client, { ...call, signal });
-      return { head, body: await readWhole(head, ANSWER_BYTES_MAX) };
+      return { head, body: await readWhole(head, { bytesMax: ANSWER_BYTES_MAX, timeoutMs: call.timeoutMs, signal }) };
     },
     catch: lostExchange,
   });
@@ -170,7 +170,8 @@ async function answered(client: Client, call: Call & { readonly signal: AbortSig
   });
   const codeHeader = head.headers["x-clickhouse-exception-code"];
   if (head.statusCode === 200 && codeHeader === undefined) return head;
-  const text = (await readWhole(head, ERROR_BYTES_MAX)).toString("utf8");
+  const { timeoutMs, signal } = call;
+  const text = (await readWhole(head, { bytesMax: ERROR_BYTES_MAX, timeoutMs, signal })).toString("utf8");
   throw failureOf({ status: head.statusCode ?? 0, codeHeader: codeHeader?.toString(), text });
 }
 

@@ -9,11 +9,12 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { Effect, Exit, Fiber, ManagedRuntime, Scope } from "effect";
+import { Effect, Exit, Fiber, ManagedRuntime, Option, Scope } from "effect";
 import { type Account, Warehouse, WarehouseFailed } from "../warehouse.ts";
 import { clickHouseWarehouse, escapeParameter, searchParams } from "./client.ts";
 import { type ClickHouseConnection, externalConnection } from "./connection.ts";
 import { embeddedClickHouse } from "./embedded.ts";
+import { makeTransport, readWhole } from "./http.ts";
 
 const dataDir = mkdtempSync(join(tmpdir(), "weir-client-"));
 const scope = Effect.runSync(Scope.make());
@@ -172,6 +173,29 @@ describe("rows(), command()", () => {
       outcome: "not done",
     });
     expect(await run((warehouse) => warehouse.ready(100), there)).toBe(false);
+  });
+
+  test("an answer that stops in its middle is late, or given up by whoever waits for it", async () => {
+    const closed = Promise.withResolvers<void>();
+    const server = createServer((socket) => {
+      socket.on("close", () => closed.resolve());
+      socket.once("data", () => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n{"));
+    });
+    await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const transport = makeTransport(`http://127.0.0.1:${port}`);
+    const asked = { credentials: { user: "u", password: "p" }, search: {}, body: [], timeoutMs: 5_000 };
+    const head = await transport.send(asked);
+    expect(await readWhole(head, { bytesMax: 1_000, timeoutMs: 20 }).catch((error) => error)).toMatchObject({
+      outcome: "unknown",
+      message: "Cannot read ClickHouse's answer: none came within 20 ms.",
+    });
+    await closed.promise;
+    const there = externalConnection(`http://127.0.0.1:${port}`);
+    const waited = run((warehouse) => Effect.timeoutOption(warehouse.rows("admin", "SELECT 1"), 50), there);
+    expect(Option.isNone(await waited)).toBe(true);
+    transport.close();
+    server.close();
   });
 });
 

@@ -107,18 +107,29 @@ function searchOf(search: Exchange["search"]): string {
   ).toString();
 }
 
-/** Reads an answer whole; rejects when it is cut or holds more than `bytesMax`. */
-export async function readWhole(answer: IncomingMessage, bytesMax: number): Promise<Buffer> {
+/** Reads an answer whole; rejects when it is cut, late, not wanted any more, or holds more than `bytesMax`. */
+export async function readWhole(
+  answer: IncomingMessage,
+  { bytesMax, timeoutMs, signal }: { bytesMax: number } & Pick<Exchange, "timeoutMs" | "signal">,
+): Promise<Buffer> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  for await (const part of answer as AsyncIterable<Buffer>) {
-    bytes += part.byteLength;
-    if (bytes > bytesMax) {
-      answer.destroy();
-      const message = `Cannot read the answer: it is larger than ${bytesMax} bytes. Ask for less, or stream it.`;
-      throw new WarehouseFailed({ outcome: "refused", code: 0, message });
+  const give = () => answer.destroy(Object.assign(new Error("aborted"), { code: "ABORTED" }));
+  const clock = setTimeout(() => answer.destroy(timedOut(timeoutMs)), timeoutMs);
+  signal?.addEventListener("abort", give, { once: true });
+  try {
+    for await (const part of answer as AsyncIterable<Buffer>) {
+      bytes += part.byteLength;
+      if (bytes > bytesMax) {
+        answer.destroy();
+        const message = `Cannot read the answer: it is larger than ${bytesMax} bytes. Ask for less, or stream it.`;
+        throw new WarehouseFailed({ outcome: "refused", code: 0, message });
+      }
+      parts.push(part);
     }
-    parts.push(part);
+  } finally {
+    clearTimeout(clock);
+    signal?.removeEventListener("abort", give);
   }
   if (!answer.complete) throw Object.assign(new Error("cut"), { code: "CUT" });
   return Buffer.concat(parts);

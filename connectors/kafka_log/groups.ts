@@ -74,7 +74,9 @@ export class Groups {
     const admitted = commits.filter(({ partition }) => refused.get(partition) === undefined);
     const answers = admitted.length === 0 ? undefined : await member!.commit(admitted);
     return commits.map(({ partition }) => {
-      const error = refused.get(partition) ?? this.#answer(member, answers?.get(partition));
+      const refusal = refused.get(partition);
+      if (refusal === undefined && answers?.has(partition) !== true) throw unavailable("Kafka left out a partition");
+      const error = refusal ?? this.#answer(member, answers?.get(partition));
       return { partition, error };
     });
   }

@@ -38,8 +38,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "2 the intent is kept before the insert",
     file: "actors/table_state.ts",
-    find: "encodeMark({ epoch, last, intent, lateUntilMs });",
-    replace: "encodeMark({ epoch, last, intent: intent && undefined, lateUntilMs });",
+    find: "encodeMark({ topic, epoch, last, intent, lateUntilMs });",
+    replace: "encodeMark({ topic, epoch, last, intent: intent && undefined, lateUntilMs });",
   },
   {
     rule: "3 the same batch has the same token on every try",
