@@ -51,9 +51,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "3 a batch that is repeated keeps its cut",
     file: "actors/table_step.ts",
-    find: 'return [{ ...state, phase: "landing" }, [start({ kind: "land", batch, deadlineMs })]];',
+    find: 'return [next, [start({ kind: "land", batch, deadlineMs }), ...commands]];',
     replace:
-      'const parts = batch.tries > 0 && batch.parts.length > 1 ? batch.parts.slice(1) : batch.parts;\n  return [{ ...state, phase: "landing" }, [start({ kind: "land", batch: { ...batch, parts }, deadlineMs })]];',
+      'const parts = batch.tries > 0 && batch.parts.length > 1 ? batch.parts.slice(1) : batch.parts;\n  return [next, [start({ kind: "land", batch: { ...batch, parts }, deadlineMs }), ...commands]];',
   },
   {
     rule: "4 tables remember tokens",
@@ -137,8 +137,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "9 a topic that is shorter than the position was created anew",
     file: "actors/position.ts",
-    find: "isOfAnother || known > latest || (",
-    replace: "isOfAnother || (",
+    find: "isLost = known > latest || (",
+    replace: "isLost = (",
   },
   {
     rule: "9 a topic with another last record was created anew",
@@ -149,7 +149,7 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "9 a topic created anew is a new epoch",
     file: "actors/position.ts",
-    find: "const next = Math.max(epoch, newest) + 1;",
+    find: "const next = epochNow !== undefined && epochNow > epoch ? epochNow : Math.max(epoch, newest) + 1;",
     replace: "const next = epoch;",
   },
   {
