@@ -317,6 +317,10 @@ describe("readSource() and finishSource()", () => {
       ...day,
       withinMs: 1_000,
     });
+    expect(sourceOf({ options: "dedupe: { by: id, within: 1 week }" }).dedupe).toEqual({
+      by: "id",
+      withinMs: 7 * 86_400_000,
+    });
     expect(sourceOf({}).dedupe).toBeUndefined();
   });
 
