@@ -12,6 +12,7 @@
 import { createGunzip, createZstdDecompress } from "node:zlib";
 import type { HeldBytes } from "./bytes_in_flight.ts";
 import { clientGone, Refusal } from "./errors.ts";
+import { areWholeFrames } from "./zstd_frames.ts";
 
 /** Upper bounds of one body, in bytes: as sent, and decompressed. */
 export interface BodyLimits {
@@ -42,18 +43,14 @@ export async function readBody(request: Request, limits: BodyLimits): Promise<Ui
     throw (error as { name?: string }).name === "AbortError" ? clientGone() : error;
   });
   if (encoding === "identity") return sent;
+  if (encoding === "zstd" && !areWholeFrames(sent)) throw notCompressed(encoding);
   const unfolding = DECOMPRESS[encoding]({ chunkSize: CHUNK_BYTES });
   unfolding.end(sent);
   try {
     return await collect(unfolding, { ...limits, how: "decompressed" });
   } catch (error) {
     if (error instanceof Refusal) throw error;
-    throw new Refusal(
-      400,
-      "not_compressed",
-      `Cannot read the body: it is not valid ${encoding}.`,
-      "Compress it whole, or send it without Content-Encoding.",
-    );
+    throw notCompressed(encoding);
   }
 }
 
@@ -86,6 +83,11 @@ async function collect(
     chunks.push(chunk);
   }
   return Buffer.concat(chunks);
+}
+
+function notCompressed(encoding: string): Refusal {
+  const hint = "Compress it whole, or send it without Content-Encoding.";
+  return new Refusal(400, "not_compressed", `Cannot read the body: it is not valid ${encoding}.`, hint);
 }
 
 function tooLarge(bytesMax: number, how: string): Refusal {

@@ -43,9 +43,11 @@ describe("readBody()", () => {
     expect(refusal).toMatchObject({ status: 503, code: "busy" });
   });
 
-  test("refuses gzip that does not end", async () => {
-    const cut = gzipSync(SPACES).subarray(0, -1);
-    const read = readBody(requestOf(cut, { "content-encoding": "gzip" }), LIMITS);
+  test.each([
+    ["gzip", gzipSync(SPACES)],
+    ["zstd", zstdCompressSync(SPACES)],
+  ])("refuses %s that does not end", async (encoding, whole) => {
+    const read = readBody(requestOf(whole.subarray(0, -1), { "content-encoding": encoding }), LIMITS);
     expect(await read.catch((error: unknown) => error)).toMatchObject({ status: 400, code: "not_compressed" });
   });
 });
