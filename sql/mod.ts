@@ -13,6 +13,7 @@ export { type Conform, conform, type Verdict } from "./conform/conform.ts";
 export * from "./ddl.ts";
 export { apiOptions, readApi } from "./definition/api_definition.ts";
 export * from "./definition/dimension_definition.ts";
+export { DURATION_FORM, durationMs } from "./definition/duration.ts";
 export { DefinitionError } from "./definition/error.ts";
 export * from "./definition/function_definition.ts";
 export * from "./definition/model_definition.ts";

@@ -42,17 +42,29 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
-/** Where an expression cannot be parsed, and the metrics and labels that it names. */
+/** What every process says of the same thing. */
+const SAID_BY_ALL = new Set(["weir_source_lag_records", "weir_models", "weir_disk_free_bytes"]);
+
+/** Where an expression cannot be parsed, the metrics that it names, and what each is first aggregated by. */
 function read(expr: string) {
-  const [errors, metrics]: [string[], string[]] = [[], []];
+  const errors: string[] = [];
+  const metrics: string[] = [];
+  const aggregated: string[] = [];
   parser.parse(expr).iterate({
-    enter: ({ type, from, to }) => {
+    enter: ({ type, from, to, node }) => {
       if (type.isError) errors.push(`at ${from}: ${expr.slice(from, from + 20)}`);
-      if (type.name === "VectorSelector") metrics.push(/^\w+/.exec(expr.slice(from, to))![0]);
+      if (type.name !== "VectorSelector") return;
+      const metric = wordAt(expr.slice(from, to));
+      let around = node.parent;
+      while (around !== null && around.name !== "AggregateExpr") around = around.parent;
+      metrics.push(metric);
+      aggregated.push(`${around === null ? "nothing" : wordAt(expr.slice(around.from))} of ${metric}`);
     },
   });
-  return { errors, metrics };
+  return { errors, metrics, aggregated };
 }
+
+const wordAt = (text: string) => /^\w+/.exec(text)![0];
 
 describe("weir.rules.yml", () => {
   test.each(rules.map(({ alert, expr }) => [alert, expr] as const))("%s is PromQL", (_, expr) => {
@@ -67,6 +79,14 @@ describe("weir.rules.yml", () => {
     const said = new Set([...landed, ...[...text.matchAll(/^(\w+)(?:\{| )/gm)].map(([, name]) => name!)]);
     const asked = new Set(rules.flatMap(({ expr }) => read(expr).metrics));
     expect([...asked].filter((name) => !said.has(name) && !MADE_BY_PROMETHEUS.has(name))).toEqual([]);
+  });
+
+  test("takes once what every process says", () => {
+    const shared = rules
+      .flatMap(({ expr }) => read(expr).aggregated)
+      .filter((one) => SAID_BY_ALL.has(one.split(" of ")[1]!));
+    expect(shared.length).toBeGreaterThanOrEqual(SAID_BY_ALL.size);
+    expect(shared.filter((one) => !/^(max|min) /.test(one))).toEqual([]);
   });
 
   test("has for every alert a severity, a sentence and a chapter, and no chapter more", () => {

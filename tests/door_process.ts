@@ -126,7 +126,7 @@ function memoryOf(pid: number): number {
 export async function until<A>(
   what: string,
   look: () => Promise<A> | A,
-  options: { holds: (seen: A) => boolean; withinMs: number },
+  options: { holds: (seen: A) => boolean; withinMs: number; everyMs?: number },
 ): Promise<A> {
   const deadlineMs = Date.now() + options.withinMs;
   for (;;) {
@@ -140,6 +140,6 @@ export async function until<A>(
     }
     if (Date.now() > deadlineMs)
       throw new Error(`${what} did not happen within ${options.withinMs} ms; last seen: ${JSON.stringify(last)}`);
-    await Bun.sleep(20);
+    await Bun.sleep(options.everyMs ?? 20);
   }
 }

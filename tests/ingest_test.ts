@@ -5,6 +5,7 @@
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
+import { INGEST_LIMITS } from "@weir/web";
 import { until } from "./door_process.ts";
 import { openWorld, type World } from "./world.ts";
 
@@ -23,6 +24,7 @@ CREATE TABLE ods.event (
 const GOOD = { id: "a", at: "2001-03-01T12:00:00.000Z", small: 7, large: 1, price: "1.50" };
 const JSON_TYPE = { "content-type": "application/json" };
 const LINES_TYPE = { "content-type": "application/x-ndjson" };
+const MIB = new Uint8Array(2 ** 20).fill(0x20);
 
 let world: World;
 beforeAll(async () => {
@@ -242,5 +244,30 @@ describe("POST /v1/ingest/<source>", () => {
         partition: -1,
       },
     ]);
+  });
+
+  test("takes no more bodies at once than the process may hold, and goes on when they are gone", async () => {
+    const { inFlightBytesMax, sentBytesMax } = INGEST_LIMITS;
+    const open: ReadableStreamDefaultController<Uint8Array>[] = [];
+    let arrived = 0;
+    const opened = Array.from({ length: inFlightBytesMax / sentBytesMax }, () => {
+      let left = sentBytesMax / MIB.length;
+      const body = new ReadableStream<Uint8Array>({
+        start: (controller) => void open.push(controller),
+        pull: (controller) => {
+          if (left-- <= 0) return;
+          controller.enqueue(MIB);
+          arrived += MIB.length;
+        },
+      });
+      return world.post("/v1/ingest/event", body as never, LINES_TYPE);
+    });
+    await until("the bodies", async () => arrived, { holds: (bytes) => bytes === inFlightBytesMax, withinMs: 10_000 });
+    const busy = await world.post("/v1/ingest/event", event({}), JSON_TYPE);
+    expect([busy.status, busy.headers.get("retry-after")]).toEqual([503, "1"]);
+    expect(await busy.json()).toMatchObject({ error: { code: "busy" } });
+    for (const controller of open) controller.error(new DOMException("gone", "AbortError"));
+    expect((await Promise.all(opened)).map(({ status }) => status)).toEqual(opened.map(() => 499));
+    expect((await send(event({}))).status).toBe(202);
   });
 });

@@ -7,7 +7,7 @@
  */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Effect } from "effect";
-import { temporaryFolder } from "./door_process.ts";
+import { temporaryFolder, until } from "./door_process.ts";
 import { api, applied, apply, check, equals, holdsAll, inForce, JSON_TYPE, model, source } from "./models_fixture.ts";
 import { Sender } from "./sender.ts";
 import { openWorld, type World } from "./world.ts";
@@ -47,6 +47,11 @@ const states = async () => {
 };
 const fallen = ["suspended", "suspended", "suspended", "active", "active"];
 const metrics = async () => (await world.request("/metrics")).text();
+/** Waits for the moment, which may be short, at which a model is being built. */
+const buildBegan = (name: string) =>
+  until(`the build of ${name}`, async () => (await inForce(world, name))?.state, {
+    ...{ holds: (state) => state === "building", withinMs: 10_000, everyMs: 1 },
+  });
 const resume = async (name: string) => {
   const response = await world.post(`/v1/admin/definitions/${name}/resume`, "");
   return { status: response.status, answer: (await response.json()) as Awaited<ReturnType<typeof apply>>["answer"] };
@@ -180,7 +185,7 @@ describe("a build whose backfill fails", () => {
       "dwf/two.sql": model("SELECT id, intDiv(1, toInt64(n) - 77) AS y FROM ods.two"),
       "dws/two.sql": model("SELECT y, count() AS events FROM dwf.two GROUP BY y"),
     });
-    while ((await inForce(world, "dwf.two"))?.state !== "building") await Bun.sleep(1);
+    await buildBegan("dwf.two");
     const posted = await world.post("/v1/ingest/two?wait=1", '{"id":"fell","n":50}', JSON_TYPE);
     expect(posted.status).toBe(200);
     expect((await building).status).toBe(409);
@@ -198,7 +203,7 @@ describe("a build whose backfill fails", () => {
     const building = apply(world, {
       "dwf/two.sql": model("SELECT id, n AS x, intDiv(1, toInt64(n) - 99) AS y FROM ods.two"),
     });
-    while ((await inForce(world, "dwf.two"))?.state !== "building") await Bun.sleep(1);
+    await buildBegan("dwf.two");
     await world.post("/v1/ingest/two?wait=1", '{"id":"own","n":99}', JSON_TYPE);
     const { status, answer } = await building;
     expect({ status, error: answer.error }).toMatchObject({ status: 409, error: { at: "dwf.two" } });

@@ -4,6 +4,7 @@
  * @module
  */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { app } from "@weir/web";
 import { openFlights } from "./flights_fixture.ts";
@@ -27,6 +28,12 @@ beforeAll(async () => {
 });
 afterAll(() => world.close());
 
+/** The routes below /v1, as `GET /v1/api/:id`. */
+function servedBy(web: ReturnType<typeof app>): ReadonlySet<string> {
+  const routes = web.routes.filter(({ method, path }) => method !== "ALL" && path.startsWith("/v1"));
+  return new Set(routes.map(({ method, path }) => `${method} ${path}`));
+}
+
 /** Routes that answer with what does not exist: their example has nothing real to name. */
 const NAMELESS: Readonly<Record<string, number>> = { stop_sql: 404, revoke_token: 404, get_quarantine_row: 404 };
 
@@ -38,8 +45,7 @@ describe("GET /v1/openapi.json", () => {
 
   test("has every route below /v1 and nothing else", () => {
     const web = app(world.door);
-    const routes = web.routes.filter(({ method, path }) => method !== "ALL" && path.startsWith("/v1"));
-    const served = new Set(routes.map(({ method, path }) => `${method} ${path}`));
+    const served = servedBy(web);
     const documented = operationsOf(whole).filter(({ template }) => template.startsWith("/v1"));
     const found = documented.map(({ method, path, template }) => {
       const [matched] = web.router.match(method, path.split("?", 1)[0]!);
@@ -47,6 +53,16 @@ describe("GET /v1/openapi.json", () => {
       return route === undefined ? `no route for ${template}` : `${route.method} ${route.path}`;
     });
     expect([...new Set(found)].sort()).toEqual([...served].sort());
+  });
+
+  test("the README lists the same routes", () => {
+    const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
+    const [table] = /^\| route .*?\n\n/ms.exec(readme)!;
+    const listed = [...table.matchAll(/`([A-Z, ]+) (\/v1[^`]*)`/g)].flatMap(([, methods, path]) =>
+      methods!.split(", ").map((method) => `${method} ${path!.replaceAll(/<\w+>/g, "<>")}`),
+    );
+    const served = [...servedBy(app(world.door))].map((route) => route.replaceAll(/:\w+(\{[^}]*\})?/g, "<>"));
+    expect(listed.sort()).toEqual(served.sort());
   });
 
   test("says what parameters are, with their bounds and a value that is in the table", () => {

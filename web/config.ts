@@ -122,28 +122,29 @@ export class ConfigInvalid extends Error {
 /** What flags may say; they win over the environment. */
 export type Flags = Readonly<Partial<Record<keyof Config, string | undefined>>>;
 
-const NAMES: Readonly<Record<keyof Config, string>> = {
-  dataDir: "WEIR_DATA (--data)",
-  projectDir: "WEIR_PROJECT (--project)",
-  backupsDir: "WEIR_BACKUPS (--backups)",
-  host: "WEIR_HOST (--host)",
-  port: "WEIR_PORT (--port)",
-  clickHouseUrl: "CLICKHOUSE_URL",
-  clickHouseCluster: "CLICKHOUSE_CLUSTER",
-  role: "WEIR_ROLE (--role)",
-  kafkaBrokers: "KAFKA_BROKERS",
-  kafkaTls: "KAFKA_TLS",
-  kafkaCaFile: "KAFKA_CA_FILE",
-  kafkaReplication: "KAFKA_REPLICATION",
-  kafkaMechanism: "KAFKA_SASL_MECHANISM",
-  kafkaUser: "KAFKA_USERNAME",
-  kafkaPassword: "KAFKA_PASSWORD",
-  schemaRegistryUrl: "SCHEMA_REGISTRY_URL",
-  schemaRegistryUser: "SCHEMA_REGISTRY_USERNAME",
-  schemaRegistryPassword: "SCHEMA_REGISTRY_PASSWORD",
-  schemaRegistryCaFile: "SCHEMA_REGISTRY_CA_FILE",
-  fsyncDelayMs: "WEIR_FSYNC_DELAY_MS",
-  backfillRows: "WEIR_BACKFILL_ROWS",
+/** Where each setting is said: in the environment, and some by a flag. */
+export const SETTINGS: Readonly<Record<keyof Config, { readonly variable: string; readonly flag?: string }>> = {
+  dataDir: { variable: "WEIR_DATA", flag: "--data" },
+  projectDir: { variable: "WEIR_PROJECT", flag: "--project" },
+  backupsDir: { variable: "WEIR_BACKUPS", flag: "--backups" },
+  host: { variable: "WEIR_HOST", flag: "--host" },
+  port: { variable: "WEIR_PORT", flag: "--port" },
+  clickHouseUrl: { variable: "CLICKHOUSE_URL" },
+  clickHouseCluster: { variable: "CLICKHOUSE_CLUSTER" },
+  role: { variable: "WEIR_ROLE", flag: "--role" },
+  kafkaBrokers: { variable: "KAFKA_BROKERS" },
+  kafkaTls: { variable: "KAFKA_TLS" },
+  kafkaCaFile: { variable: "KAFKA_CA_FILE" },
+  kafkaReplication: { variable: "KAFKA_REPLICATION" },
+  kafkaMechanism: { variable: "KAFKA_SASL_MECHANISM" },
+  kafkaUser: { variable: "KAFKA_USERNAME" },
+  kafkaPassword: { variable: "KAFKA_PASSWORD" },
+  schemaRegistryUrl: { variable: "SCHEMA_REGISTRY_URL" },
+  schemaRegistryUser: { variable: "SCHEMA_REGISTRY_USERNAME" },
+  schemaRegistryPassword: { variable: "SCHEMA_REGISTRY_PASSWORD" },
+  schemaRegistryCaFile: { variable: "SCHEMA_REGISTRY_CA_FILE" },
+  fsyncDelayMs: { variable: "WEIR_FSYNC_DELAY_MS" },
+  backfillRows: { variable: "WEIR_BACKFILL_ROWS" },
 };
 
 /** What is not repeated in a message; an address may hold a password. */
@@ -153,31 +154,12 @@ const SECRET: ReadonlySet<keyof Config> = new Set([
 
 /** Reads the configuration; throws ConfigInvalid naming the variable and the flag. */
 export function readConfig(flags: Flags, env: Readonly<Record<string, string | undefined>> = process.env): Config {
-  const set = (flag: string | undefined, variable: string | undefined) =>
-    flag ?? (variable === "" ? undefined : variable);
-  const said = {
-    dataDir: set(flags.dataDir, env.WEIR_DATA),
-    projectDir: set(flags.projectDir, env.WEIR_PROJECT),
-    backupsDir: set(flags.backupsDir, env.WEIR_BACKUPS),
-    host: set(flags.host, env.WEIR_HOST),
-    port: set(flags.port, env.WEIR_PORT),
-    clickHouseUrl: set(flags.clickHouseUrl, env.CLICKHOUSE_URL),
-    clickHouseCluster: set(flags.clickHouseCluster, env.CLICKHOUSE_CLUSTER),
-    role: set(flags.role, env.WEIR_ROLE),
-    kafkaBrokers: set(flags.kafkaBrokers, env.KAFKA_BROKERS),
-    kafkaTls: set(flags.kafkaTls, env.KAFKA_TLS),
-    kafkaCaFile: set(flags.kafkaCaFile, env.KAFKA_CA_FILE),
-    kafkaReplication: set(flags.kafkaReplication, env.KAFKA_REPLICATION),
-    kafkaMechanism: set(flags.kafkaMechanism, env.KAFKA_SASL_MECHANISM),
-    kafkaUser: set(flags.kafkaUser, env.KAFKA_USERNAME),
-    kafkaPassword: set(flags.kafkaPassword, env.KAFKA_PASSWORD),
-    schemaRegistryUrl: set(flags.schemaRegistryUrl, env.SCHEMA_REGISTRY_URL),
-    schemaRegistryUser: set(flags.schemaRegistryUser, env.SCHEMA_REGISTRY_USERNAME),
-    schemaRegistryPassword: set(flags.schemaRegistryPassword, env.SCHEMA_REGISTRY_PASSWORD),
-    schemaRegistryCaFile: set(flags.schemaRegistryCaFile, env.SCHEMA_REGISTRY_CA_FILE),
-    fsyncDelayMs: set(flags.fsyncDelayMs, env.WEIR_FSYNC_DELAY_MS),
-    backfillRows: set(flags.backfillRows, env.WEIR_BACKFILL_ROWS),
-  };
+  const said: Partial<Record<keyof Config, string>> = {};
+  for (const key of Object.keys(SETTINGS) as (keyof Config)[]) {
+    // An empty variable says nothing.
+    const text = flags[key] ?? (env[SETTINGS[key].variable] || undefined);
+    if (text !== undefined) said[key] = text;
+  }
   const result = configSchema.safeParse(said);
   if (result.success) {
     const missing = missingBeside(result.data);
@@ -186,8 +168,9 @@ export function readConfig(flags: Flags, env: Readonly<Record<string, string | u
   }
   const [issue] = result.error.issues;
   const name = issue.path[0] as keyof Config;
+  const { variable, flag } = SETTINGS[name];
   const value = SECRET.has(name) ? "" : ` '${said[name]?.slice(0, 100) ?? ""}'`;
-  throw new ConfigInvalid(`Cannot use ${NAMES[name]}${value}: ${issue.message}.`);
+  throw new ConfigInvalid(`Cannot use ${variable}${flag === undefined ? "" : ` (${flag})`}${value}: ${issue.message}.`);
 }
 
 /** Where commands find a running door, and with what token: WEIR_URL and WEIR_TOKEN, or what `start` left in its data directory. */

@@ -51,6 +51,32 @@ describe("GET /readyz", () => {
     const body: unknown = await answer.json();
     expect([answer.status, body]).toEqual([status, { status: status === 200 ? "ready" : "not ready", reasons }]);
   });
+
+  test.each([
+    ["the warehouse is away", { isReady: false }, 200, undefined],
+    ["the log is away", { logFails: unavailable }, 503, ["the log does not answer"]],
+  ] as const)("?for=ingest when %s", async (_, parts, status, reasons) => {
+    const script = Object.assign(new Script(), parts);
+    script.registry.set("table/ods.flight", () => table("failed"));
+    const answer = await fakeDoor(script).ask("/readyz?for=ingest", { token: null });
+    const body: unknown = await answer.json();
+    expect([answer.status, body]).toEqual([status, { status: status === 200 ? "ready" : "not ready", reasons }]);
+  });
+
+  test("refuses to say for what it does not know", async () => {
+    const answer = await fakeDoor(new Script()).ask("/readyz?for=constructor", { token: null });
+    expect([answer.status, await answer.json()]).toMatchObject([400, { error: { code: "bad_parameter", at: "for" } }]);
+  });
+
+  test("16: shares one look among all who ask at once", async () => {
+    const { warehouse } = fakeDoor(new Script()).door;
+    let looks = 0;
+    const ready = () => Effect.sync(() => ++looks > 0);
+    const { ask } = fakeDoor(new Script(), { warehouse: { ...warehouse, ready } });
+    const answers = await Promise.all(Array.from({ length: 20 }, () => ask("/readyz", { token: null })));
+    expect(new Set(answers.map(({ status }) => status))).toEqual(new Set([200]));
+    expect(looks).toBe(1);
+  });
 });
 
 describe("GET /metrics", () => {

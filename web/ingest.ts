@@ -18,6 +18,7 @@ import { type Once, partitionOf, RecordWriter, type Write } from "@weir/connecto
 import { type Conform, jsonDecoder } from "@weir/sql";
 import { Exit } from "effect";
 import { Hono } from "hono";
+import { BytesInFlight, type HeldBytes } from "./bytes_in_flight.ts";
 import type { Counter } from "./counters.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { Refusal, refusalOf } from "./errors.ts";
@@ -27,10 +28,12 @@ import { encodePosition } from "./position.ts";
 import { readBody } from "./request_body.ts";
 import { type Caller, mayDo } from "./tokens.ts";
 
-/** Bounds of one request. */
+/** Bounds of one request, and of all that are under way at once. */
 export const INGEST_LIMITS = {
   sentBytesMax: 32 * 2 ** 20,
   bytesMax: 64 * 2 ** 20,
+  /** Bodies of all requests of a process, until the log has what is in them. */
+  inFlightBytesMax: 256 * 2 ** 20,
   eventBytesMax: 2 ** 20,
   /** Elements whose refusal is spelled out in the answer; all are counted. */
   rejectedMax: 1_000,
@@ -62,17 +65,41 @@ const ENCODER = new TextEncoder();
 /** The route `POST /v1/ingest/<source>`. */
 export function ingest(door: Door): Hono<DoorEnv> {
   const app = new Hono<DoorEnv>();
+  const inFlight = new BytesInFlight({ bytesMax: INGEST_LIMITS.inFlightBytesMax });
   app.post("/:source", async (c) => {
     const running = authorised(door, { caller: c.get("caller"), name: c.req.param("source") });
     const type = typeOf(c.req.header("content-type"), c.get("caller"));
     checkType(running, type);
-    const bytes = await readBody(c.req.raw, INGEST_LIMITS);
-    const nowMs = door.nowMs?.() ?? Date.now();
-    const key = c.req.header("idempotency-key");
-    const sorted = sort(door, running, { bytes, spans: cut(bytes, type), nowMs, key });
-    return append(door, running, { sorted, bytes, key, wait: c.req.query("wait") });
+    const waitMs = waitMsOf(c.req.query("wait"));
+    const taken = await take(door, running, { request: c.req.raw, type, held: inFlight.open() });
+    if (taken instanceof Response) return taken;
+    return waitMs === 0 ? Response.json(taken.body, ACCEPTED) : waited(door, running, { ...taken, waitMs });
   });
   return app;
+}
+
+/** What the log has taken: the answer, and up to where. */
+interface Taken {
+  readonly body: object;
+  readonly position: ReadonlyMap<number, number>;
+}
+
+/** Reads, judges and appends; what the body takes is given back once it is in the log, before anybody waits for rows. */
+async function take(
+  door: Door,
+  running: RunningSource,
+  { request, type, held }: { readonly request: Request; readonly type: string; readonly held: HeldBytes },
+): Promise<Taken | Response> {
+  try {
+    const { sentBytesMax, bytesMax } = INGEST_LIMITS;
+    const bytes = await readBody(request, { sentBytesMax, bytesMax, held });
+    const nowMs = door.nowMs?.() ?? Date.now();
+    const key = request.headers.get("idempotency-key") ?? undefined;
+    const sorted = sort(door, running, { bytes, spans: cut(bytes, type), nowMs, key });
+    return await append(door, running, { sorted, bytes, key });
+  } finally {
+    held.giveBack();
+  }
 }
 
 /** `navigator.sendBeacon` can name no type for a text without asking first: with a ticket that is one object a line. */
@@ -212,18 +239,16 @@ interface Asked {
   readonly sorted: Sorted;
   readonly bytes: Uint8Array;
   readonly key: string | undefined;
-  readonly wait: string | undefined;
 }
 
 /** The usual answer's head, made once. */
 const ACCEPTED: ResponseInit = { status: 202, headers: SECURITY_HEADERS };
 
-/** Appends what was accepted and answers; with `wait` only when it can be queried. */
-async function append(door: Door, running: RunningSource, { sorted, bytes, key, wait }: Asked): Promise<Response> {
+/** Appends what was accepted; answers if that is nothing. */
+async function append(door: Door, running: RunningSource, { sorted, bytes, key }: Asked): Promise<Taken | Response> {
   const { name } = running.applied.source;
   const { accepted: acceptedTotal, duplicate, rejected } = countersOf(door, running);
   rejected.add(sorted.rejectedTotal);
-  const waitMs = waitMsOf(wait);
   const once = onceOf(name, { key, bytes, sorted });
   if (sorted.accepted === 0) return nothingAccepted(sorted);
   const exit = await door.run(door.log.append(sorted.writes, once));
@@ -239,11 +264,19 @@ async function append(door: Door, running: RunningSource, { sorted, bytes, key, 
     ...(said.rejected_total > said.rejected.length ? { rejected_total: said.rejected_total } : {}),
     position: encodePosition(name, position),
   };
-  if (waitMs === 0) return Response.json(body, ACCEPTED);
+  return { body, position };
+}
+
+/** Answers when the events can be queried, or after `waitMs`. */
+async function waited(
+  door: Door,
+  running: RunningSource,
+  { body, position, waitMs }: Taken & { readonly waitMs: number },
+): Promise<Response> {
   const seen = await door.run(door.sources.visible.wait(running.target.statement, { position, waitMs }));
   const visible = Exit.isSuccess(seen) && seen.value;
   // The rows can be queried, but not in these.
-  const suspended = door.catalog.suspendedAbove(name);
+  const suspended = door.catalog.suspendedAbove(running.applied.source.name);
   const told = suspended.length === 0 ? {} : { suspended };
   return Response.json({ ...body, visible, ...told }, { status: visible ? 200 : 202 });
 }

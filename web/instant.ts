@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { durationMs } from "./duration.ts";
+import { durationMs } from "@weir/sql";
 
 /** What an instant may look like, to be read by people. */
 export const INSTANT_FORM = 'a time such as 2026-01-31T00:00:00Z, or how long ago, such as "90 min" or "2 days"';

@@ -11,6 +11,7 @@
 import type { RunningSource } from "@weir/actors";
 import { Effect, Exit } from "effect";
 import { Hono } from "hono";
+import { atMostEvery } from "./at_most_every.ts";
 import type { Labels, Sample } from "./counters.ts";
 import type { Door, DoorEnv } from "./door.ts";
 import { DOWN } from "./health.ts";
@@ -32,22 +33,6 @@ export function metrics(door: Door): Hono<DoorEnv> {
     return c.text(text, 200, { "content-type": "text/plain; version=0.0.4; charset=utf-8" });
   });
   return app;
-}
-
-/** Shares one look among all who ask while it is under way or fresh: there is never more than one. */
-export function atMostEvery<A>(ms: number, look: () => Promise<A>): () => Promise<A> {
-  let last: Promise<A> | undefined;
-  let untilMs = 0;
-  return () => {
-    if (last === undefined || Date.now() >= untilMs) {
-      untilMs = Number.POSITIVE_INFINITY;
-      const beganMs = Date.now();
-      last = look().finally(() => {
-        untilMs = beganMs + ms;
-      });
-    }
-    return last;
-  };
 }
 
 async function samplesOf(door: Door, landed: Landed): Promise<readonly Sample[]> {

@@ -22,9 +22,10 @@ import { stderrLogger } from "./stderr_logger.ts";
 import { tickets } from "./token_routes.ts";
 
 export { type Apis, NO_APIS, type PublishedApi } from "./api/published.ts";
-export { readConfig } from "./config.ts";
+export { readConfig, SETTINGS } from "./config.ts";
 export { Counters } from "./counters.ts";
 export type { Door } from "./door.ts";
+export { INGEST_LIMITS } from "./ingest.ts";
 export { type Parts, partsOfDoor } from "./parts.ts";
 export { keepTokens } from "./token_rows.ts";
 export { Tokens } from "./tokens.ts";

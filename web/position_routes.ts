@@ -41,6 +41,9 @@ export const positionBody = z
   })
   .refine(({ accept_gap, to }) => accept_gap === (to === undefined), {
     message: "Say what is to be done: either `accept_gap` or `to`",
+  })
+  .refine(({ accept_gap, allow_destructive }) => !(accept_gap && allow_destructive), {
+    message: "Leave out `allow_destructive`: `accept_gap` drops no row. It belongs to `to`",
   });
 
 /** The routes below `/v1/admin/sources` that are about positions. */
@@ -66,8 +69,8 @@ export function positionRoutes(door: Door): Hono<DoorEnv> {
 
   app.post("/:source/position", async (c) => {
     const name = c.req.param("source");
-    runningSource(door, name, LOOKING);
     const asked = await readJsonBody(c.req.raw, positionBody);
+    runningSource(door, name, asked.to === undefined ? "accept a gap of" : "reset");
     const author = c.get("caller")?.name ?? "";
     const { dry_run: dryRun, allow_destructive: allowDestructive } = asked;
     if (asked.to === undefined) {

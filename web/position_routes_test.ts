@@ -5,6 +5,7 @@
  */
 import { describe, expect, test } from "bun:test";
 import type { ResetTo } from "@weir/actors";
+import { fakeDoor, Script } from "./door_fixture.ts";
 import { resetTo } from "./position_routes.ts";
 
 const NOW_MS = Date.parse("2026-01-31T12:00:00Z");
@@ -36,5 +37,19 @@ describe("resetTo()", () => {
     ["tomorrow", undefined],
   ])("reads '%s'", (text, expected) => {
     expect(resetTo(text, NOW_MS)).toEqual(expected as never);
+  });
+});
+
+describe("POST /v1/admin/sources/<source>/position", () => {
+  test.each([
+    ["a reset", { to: "earliest" }, 404, "Cannot reset 'none': there is no such source."],
+    ["a gap", { accept_gap: true }, 404, "Cannot accept a gap of 'none': there is no such source."],
+    ["both", { accept_gap: true, to: "earliest" }, 422, "either `accept_gap` or `to`"],
+    ["a gap that drops rows", { accept_gap: true, allow_destructive: true }, 422, "Leave out `allow_destructive`"],
+  ])("refuses %s where it makes no sense", async (_, body, status, message) => {
+    const init = { method: "POST", body: JSON.stringify(body), headers: { "content-type": "application/json" } };
+    const answer = await fakeDoor(new Script()).ask("/v1/admin/sources/none/position", init);
+    const { error } = (await answer.json()) as { error: { message: string } };
+    expect([answer.status, error.message]).toEqual([status, expect.stringContaining(message)]);
   });
 });

@@ -10,11 +10,11 @@
  *
  * @module
  */
+import { DURATION_FORM, durationMs } from "@weir/sql";
 import { Exit } from "effect";
 import { Hono } from "hono";
 import { z } from "zod";
 import type { Door, DoorEnv } from "./door.ts";
-import { DURATION_FORM, durationMs } from "./duration.ts";
 import { Refusal } from "./errors.ts";
 import { readJsonBody } from "./json_body.ts";
 import { TICKET_LIMITS } from "./tickets.ts";
@@ -50,9 +50,10 @@ const origin = z.string().superRefine((text, context) => {
 const duration = (msMax: number, most: string) =>
   z.string().transform((text, context) => {
     const ms = durationMs(text);
-    if (ms !== undefined && ms <= msMax) return ms;
+    if (ms !== undefined && ms > 0 && ms <= msMax) return ms;
     const said = `'${text.slice(0, 50)}'`;
-    const message = ms === undefined ? `${said} is no length of time; say ${DURATION_FORM}` : `at most ${most}`;
+    const message =
+      ms === undefined || ms === 0 ? `${said} is no length of time; say ${DURATION_FORM}` : `at most ${most}`;
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   });

@@ -82,6 +82,7 @@ describe("POST /v1/admin/tokens", () => {
     ["a name that paints", { ...APP, name: "a\u001b[31m" }, "/name", "no control characters"],
     ["another field", { ...APP, admin: true }, "", "admin"],
     ["no length of time", { ...APP, expires_in: "soon" }, "/expires_in", "'soon' is no length of time; say a number"],
+    ["no time at all", { ...APP, expires_in: "0 s" }, "/expires_in", "'0 s' is no length of time; say a number"],
     ["too long a time", { ...APP, expires_in: "11 years" }, "/expires_in", "at most 10 years"],
     ["every origin", { ...APP, origins: ["*"] }, "/origins/0", "'*' is no origin"],
     [

@@ -97,24 +97,33 @@ export function isUnwritten({ tokens }: TokenDoor, id: string): boolean {
   return UNWRITTEN.get(tokens)?.has(id) === true;
 }
 
+/** How long the copy is kept, and how often it is read again. */
+interface Keeping {
+  readonly until: AbortSignal;
+  readonly everyMs?: number;
+}
+
 /**
  * Loads every token that is in force, then keeps the copy until `until` is aborted: what other processes
  * create or revoke is known here within a second. Rejects when the warehouse does not answer at first.
  */
-export async function keepTokens(door: TokenDoor, { until }: { readonly until: AbortSignal }): Promise<void> {
+export async function keepTokens(
+  door: TokenDoor,
+  { until, everyMs = TOKEN_ROWS.refreshEveryMs }: Keeping,
+): Promise<void> {
   const first = await door.run(
     Effect.retry(read(door, 0), { schedule: Schedule.spaced("500 millis"), times: TOKEN_ROWS.loadTriesMax }),
   );
   if (Exit.isFailure(first)) throw new Error("Cannot load the tokens: the warehouse does not answer.");
-  void refresh(door, { until, newestMs: first.value });
+  void refresh(door, { until, everyMs, newestMs: first.value });
 }
 
 async function refresh(
   door: TokenDoor,
-  { until, newestMs }: { readonly until: AbortSignal; newestMs: number },
+  { until, everyMs, newestMs }: Required<Keeping> & { newestMs: number },
 ): Promise<void> {
   let isAway = false;
-  while (await paused(until, TOKEN_ROWS.refreshEveryMs)) {
+  while (await paused(until, everyMs)) {
     door.tokens.sweep();
     const sinceMs = Math.max(1, newestMs - TOKEN_ROWS.overlapMs);
     const exit = await door.run(Effect.andThen(writeLate(door), read(door, sinceMs)));

@@ -1,10 +1,9 @@
 /**
- * Tests of `token_scopes.ts` and `duration.ts`: what is taken, and what is said of the rest.
+ * Tests of `token_scopes.ts`: what is taken, and what is said of the rest.
  *
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { durationMs } from "./duration.ts";
 import { isTicketScope, originProblem, scopeProblem } from "./token_scopes.ts";
 
 describe("scopeProblem()", () => {
@@ -68,34 +67,4 @@ describe("originProblem()", () => {
       "https://bücher.example",
     ],
   ])("refuses '%s'", (origin) => expect(originProblem(origin)).toContain("is no origin"));
-});
-
-describe("durationMs()", () => {
-  test.each([
-    ["60 s", 60_000],
-    ["1s", 1_000],
-    ["10 minutes", 600_000],
-    ["5 min", 300_000],
-    ["1 hour", 3_600_000],
-    ["12 h", 43_200_000],
-    ["30 days", 2_592_000_000],
-    ["2 weeks", 1_209_600_000],
-    ["1 year", 31_536_000_000],
-    [" 7 d ", 604_800_000],
-  ])("of '%s' is %s", (text, ms) => expect(durationMs(text)).toBe(ms));
-
-  test.each([
-    "",
-    "0 s",
-    "-1 s",
-    "1.5 h",
-    "1e3 s",
-    "60",
-    "s",
-    "1 month",
-    "1 constructor",
-    "1  day",
-    "1 ms",
-    "9999999999 s",
-  ])("of '%s' is none", (text) => expect(durationMs(text)).toBeUndefined());
 });

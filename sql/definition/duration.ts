@@ -1,5 +1,5 @@
 /**
- * Spans of time and sizes as people write them: `10 s`, `7 days`, `2 GiB`.
+ * Spans of time and sizes as people write them: `10 s`, `7 days`, `2 GiB`. There is one grammar, in definitions and at the door.
  *
  * @module
  */
@@ -15,6 +15,8 @@ const UNITS_MS: Readonly<Record<string, number>> = {
   hour: 3_600_000,
   d: 86_400_000,
   day: 86_400_000,
+  week: 604_800_000,
+  year: 31_536_000_000,
 };
 const UNITS_BYTES: Readonly<Record<string, number>> = {
   b: 1,
@@ -27,6 +29,14 @@ const UNITS_BYTES: Readonly<Record<string, number>> = {
   gb: 1e9,
   tb: 1e12,
 };
+
+/** What a span of time may look like, to be read by people. */
+export const DURATION_FORM = 'a number and a unit, such as "60 s", "10 minutes", "12 hours" or "30 days"';
+
+/** Milliseconds of a span of time; undefined if the text is none. */
+export function durationMs(text: string): number | undefined {
+  return amountOf(text, UNITS_MS);
+}
 
 /** A span of time, in milliseconds. */
 export const duration = measured({
@@ -52,11 +62,17 @@ function measured(of: { units: Readonly<Record<string, number>>; what: string; e
     .string()
     .meta({ examples: of.examples })
     .transform((text, context) => {
-      const match = /^\s*(\d+(?:\.\d+)?)\s*([a-z]+)\s*$/i.exec(text);
-      const word = match?.[2].toLowerCase() ?? "";
-      const unit = [word, word.replace(/s$/, "")].find((name) => Object.hasOwn(of.units, name));
-      if (match !== null && unit !== undefined) return Math.round(Number(match[1]) * of.units[unit]);
+      const amount = amountOf(text, of.units);
+      if (amount !== undefined) return amount;
       context.addIssue({ code: "custom", message });
       return z.NEVER;
     });
+}
+
+/** A number with one of these units, in the smallest of them; undefined if the text is none. */
+function amountOf(text: string, units: Readonly<Record<string, number>>): number | undefined {
+  const [, count, name = ""] = /^\s*(\d{1,15}(?:\.\d{1,9})?)\s*([a-z]{1,10})\s*$/i.exec(text) ?? [];
+  const word = name.toLowerCase();
+  const unit = [word, word.replace(/s$/, "")].find((one) => Object.hasOwn(units, one));
+  return unit === undefined ? undefined : Math.round(Number(count) * units[unit]!);
 }

@@ -4,9 +4,9 @@
  * @module
  */
 import { describe, expect, test } from "bun:test";
-import { duration, size, spanText } from "./duration.ts";
+import { duration, durationMs, size, spanText } from "./duration.ts";
 
-describe("duration", () => {
+describe("duration and durationMs()", () => {
   test.each([
     ["10 ms", 10],
     ["10 s", 10_000],
@@ -19,18 +19,34 @@ describe("duration", () => {
     ["1 hour", 3_600_000],
     [" 7  DAYS ", 604_800_000],
     ["1 d", 86_400_000],
+    ["2 weeks", 1_209_600_000],
+    ["1 year", 31_536_000_000],
+    ["0 s", 0],
     ["0.0004 s", 0],
   ])("reads %p", (text, expected) => {
     expect(duration.parse(text)).toBe(expected);
+    expect(durationMs(text)).toBe(expected);
   });
 
-  test.each(["", "10", "s", "10 x", "-1 s", "1e3 s", "ten s", "10 s 5 ms", "1,5 s", "10 sms", "3 constructor"])(
-    "does not read %p",
-    (text) => {
-      const { error } = duration.safeParse(text);
-      expect(error?.issues[0].message).toBe("Write a span of time, for example 10 s, 5 minutes, 7 days");
-    },
-  );
+  test.each([
+    "",
+    "10",
+    "s",
+    "10 x",
+    "-1 s",
+    "1e3 s",
+    "ten s",
+    "10 s 5 ms",
+    "1,5 s",
+    "10 sms",
+    "1 month",
+    "3 constructor",
+    `${"9".repeat(16)} s`,
+  ])("does not read %p", (text) => {
+    expect(durationMs(text)).toBeUndefined();
+    const { error } = duration.safeParse(text);
+    expect(error?.issues[0].message).toBe("Write a span of time, for example 10 s, 5 minutes, 7 days");
+  });
 });
 
 describe("size", () => {

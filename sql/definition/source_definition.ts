@@ -29,6 +29,7 @@ export const sourceOptions = z.strictObject({
   topic: z
     .string()
     .regex(/^[\w.-]{1,200}$/, "A topic's name has 1 to 200 letters, digits, dots, dashes or underscores")
+    .regex(/^(?!weir\.|__)/, "Topics named weir.… are Weir's own, those named __… are Kafka's: name another one")
     .optional()
     .describe("The log's topic; the name of the table by default."),
   partitions: z

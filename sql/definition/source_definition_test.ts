@@ -77,9 +77,9 @@ describe("readSource() and finishSource()", () => {
 
   test("take what is said", () => {
     const options =
-      "topic: air.flight-2\npartitions: 256\nkey: id\nevent_time: at\nunknown: keep\npartition_by: day\nretention: { age: 1 hour, size: 2 MiB }";
+      "topic: weird.flight-2__a\npartitions: 256\nkey: id\nevent_time: at\nunknown: keep\npartition_by: day\nretention: { age: 1 hour, size: 2 MiB }";
     expect(sourceOf({ options })).toMatchObject({
-      topic: "air.flight-2",
+      topic: "weird.flight-2__a",
       partitions: 256,
       key: "id",
       eventTime: "at",
@@ -170,6 +170,18 @@ describe("readSource() and finishSource()", () => {
       { options: "topic: a/b" },
       "ods/flight.sql",
       "4:1 Cannot use 'topic': 'a/b' is not allowed. → A topic's name has 1 to 200 letters, digits, dots, dashes or underscores.",
+    ],
+    [
+      "a topic of Weir's own",
+      { options: "topic: weir.control" },
+      "ods/flight.sql",
+      "4:1 Cannot use 'topic': 'weir.control' is not allowed. → Topics named weir.… are Weir's own, those named __… are Kafka's: name another one.",
+    ],
+    [
+      "a topic of Kafka's own",
+      { options: "topic: __consumer_offsets" },
+      "ods/flight.sql",
+      "4:1 Cannot use 'topic': '__consumer_offsets' is not allowed. → Topics named weir.… are Weir's own, those named __… are Kafka's: name another one.",
     ],
     [
       "a broken retention",
@@ -304,6 +316,10 @@ describe("readSource() and finishSource()", () => {
     expect(sourceOf({ options: "key: id\ndedupe: { by: id, within: 1 s }" }).dedupe).toEqual({
       ...day,
       withinMs: 1_000,
+    });
+    expect(sourceOf({ options: "dedupe: { by: id, within: 1 week }" }).dedupe).toEqual({
+      by: "id",
+      withinMs: 7 * 86_400_000,
     });
     expect(sourceOf({}).dedupe).toBeUndefined();
   });

@@ -14,7 +14,7 @@ import { detach } from "@weir/sql";
 import type { Config } from "../config.ts";
 import { readBase, readProject, writeBase } from "../project.ts";
 import { safeLines, safeText } from "../safe_text.ts";
-import { ask, ClientFailed, linesOf, type Refused } from "./client.ts";
+import { ask, ClientFailed, linesOf, type Refused, refused } from "./client.ts";
 
 /** How definitions are applied. */
 export interface ApplyHow {
@@ -79,7 +79,7 @@ function tell(
 ): number {
   if (how.isJson) console.log(JSON.stringify(answer));
   else if (answer.changes !== undefined) printPlan(answer, how.isExplained);
-  if (answer.changes === undefined) throw new ClientFailed(`${answer.error?.message} ${answer.error?.hint}`);
+  if (answer.changes === undefined) throw refused(answer as Refused);
   const isRefused = answer.errors.length > 0 || answer.changes.some((change) => change.kind === "refuse");
   return isRefused || (!how.dryRun && !answer.done) ? 1 : 0;
 }

@@ -66,11 +66,20 @@ export function postJson<A>(config: Config, path: string, body: object): Promise
   return askJson<A>(config, path, { method: "POST", headers, body: JSON.stringify(body) });
 }
 
-/** The door's refusal as a failure of the command. What it says of a body is said of flags, which the caller knows. */
+/**
+ * The door's refusal as a failure of the command, with the place in a file where it names one. What it says of a body is
+ * said of flags, which the caller knows.
+ */
 export function refused({ error }: Refused): ClientFailed {
   const { code, message, hint, at } = error;
   if (code === "invalid_body") return new ClientFailed(message.replace("Cannot use the body:", "Cannot do that:"));
-  return new ClientFailed(`${message} ${hint}`, at);
+  return new ClientFailed(`${placeIn(at)}${message} ${hint}`, at);
+}
+
+/** `ods/reading.sql:11:3: `, for a terminal to open it; nothing where no file is named. */
+function placeIn(at: unknown): string {
+  const { file, line, column } = (at ?? {}) as { file?: unknown; line?: unknown; column?: unknown };
+  return typeof file === "string" ? `${file}:${line}:${column}: ` : "";
 }
 
 /** The lines of a streamed answer as they come; an end in the middle of one is the stream's own failure. */

@@ -57,6 +57,8 @@ async function position(config: Config, asked: Asked): Promise<number> {
   const { source, acceptGap, to, dryRun, allowDestructive, json } = asked;
   const path = `/v1/admin/sources/${encodeURIComponent(source)}/position`;
   if (acceptGap && to !== undefined) throw new ClientFailed("Say one of --accept-gap and --to: a reset needs no gap.");
+  if (acceptGap && allowDestructive)
+    throw new ClientFailed("Leave out --allow-destructive: --accept-gap drops no row. It belongs to --to.");
   if (acceptGap) {
     const accepted = await postJson<Accepted>(config, path, { accept_gap: true, dry_run: dryRun });
     console.log(json ? JSON.stringify(accepted) : acceptedText(accepted));

@@ -4,6 +4,7 @@
  * @module
  */
 import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { until } from "../until_fixture.ts";
 import { type Watched, watch } from "./watch.ts";
 
 const real = { fetch: globalThis.fetch, document: globalThis.document };
@@ -89,7 +90,7 @@ describe("watch()", () => {
 
   test("lets go while the tab is hidden, and then asks for what is newer", async () => {
     const { told, asked, ended } = await watched(open(result("a", "[1]")), () => events());
-    while (told.length === 0) await Bun.sleep(1);
+    await until(() => told.length > 0);
     page.hidden = true;
     page.dispatchEvent(new Event("visibilitychange"));
     await Bun.sleep(1);
@@ -103,7 +104,7 @@ describe("watch()", () => {
 
   test("ends when nobody watches any more", async () => {
     const { told, stop, ended } = await watched(open(result("a", "[1]")));
-    while (told.length === 0) await Bun.sleep(1);
+    await until(() => told.length > 0);
     stop.abort();
     await ended;
     expect(kindsOf(told)).toEqual(["live 1"]);

@@ -59,12 +59,23 @@ const HEALTHZ: Operation = {
 
 const READYZ: Operation = {
   ...{ operationId: "get_readiness", ...TAG, ...OPEN, summary: "Whether warehouse, log and actors are ready." },
+  parameters: [
+    {
+      ...{
+        name: "for",
+        in: "query",
+        description: "`ingest`: whether the log is ready, which is all that events need.",
+      },
+      schema: { type: "string", enum: ["all", "ingest"], default: "all" },
+    },
+  ],
   responses: {
     200: { description: "They are.", content: jsonContent(objectOf({ status: { const: "ready" } })) },
     503: {
       description: "They are not.",
       content: jsonContent(objectOf({ status: { const: "not ready" }, reasons: listOf(TEXT) })),
     },
+    ...refusals(400),
   },
 };
 
