@@ -154,7 +154,7 @@ export class Stage {
     const first = IDS_PER_FAULT * this.#faults++;
     const beside = source === "hot" ? { beside: { shard: "one" } } : {};
     const producer = new Producer(this.gateway, {
-      ...{ senders: 2, batch: BATCH, isKeyed: false, source, first, pauseMs },
+      ...{ senders: 2, keyed: 1, batch: BATCH, source, first, pauseMs },
       ...beside,
     });
     this.#producer = producer;
