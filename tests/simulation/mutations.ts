@@ -51,9 +51,9 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "3 a batch that is repeated keeps its cut",
     file: "actors/table_step.ts",
-    find: 'return [{ ...state, phase: "landing" }, [start({ kind: "land", batch, deadlineMs })]];',
+    find: 'return [next, [start({ kind: "land", batch, deadlineMs }), ...commands]];',
     replace:
-      'const parts = batch.tries > 0 && batch.parts.length > 1 ? batch.parts.slice(1) : batch.parts;\n  return [{ ...state, phase: "landing" }, [start({ kind: "land", batch: { ...batch, parts }, deadlineMs })]];',
+      'const parts = batch.tries > 0 && batch.parts.length > 1 ? batch.parts.slice(1) : batch.parts;\n  return [next, [start({ kind: "land", batch: { ...batch, parts }, deadlineMs }), ...commands]];',
   },
   {
     rule: "4 tables remember tokens",
