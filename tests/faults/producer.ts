@@ -11,7 +11,9 @@
  * @module
  */
 import { expect } from "bun:test";
-import type { DoorProcess } from "../door_process.ts";
+import { type DoorProcess, until } from "../door_process.ts";
+
+const SENT_MS_MAX = 30_000;
 
 /** Sum of a batch's values and how many events it has. */
 interface Promised {
@@ -69,6 +71,13 @@ export class Producer {
   /** The door is gone until another one is given. */
   set door(door: DoorProcess | undefined) {
     this.#door = door;
+  }
+
+  /** Resolves once so many events more than now are accepted. */
+  async sends(more: number): Promise<void> {
+    const all = this.promised.events + more;
+    const holds = (events: number) => events >= all;
+    await until(`${more} more events sent`, () => this.promised.events, { holds, withinMs: SENT_MS_MAX });
   }
 
   /** Lets the batches under way be answered, and ends. */
