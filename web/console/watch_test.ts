@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { type Watched, watch } from "./watch.ts";
 
 const real = { fetch: globalThis.fetch, document: globalThis.document };
@@ -90,9 +90,11 @@ describe("watch()", () => {
   test("lets go while the tab is hidden, and then asks for what is newer", async () => {
     const { told, asked, ended } = await watched(open(result("a", "[1]")), () => events());
     while (told.length === 0) await Bun.sleep(1);
+    const listens = spyOn(page, "addEventListener");
     page.hidden = true;
     page.dispatchEvent(new Event("visibilitychange"));
-    await Bun.sleep(1);
+    // It listens again: for the tab to come back, or for a connection that it must not have.
+    while (listens.mock.calls.length === 0) await Bun.sleep(1);
     expect(asked).toEqual([null]);
     page.hidden = false;
     page.dispatchEvent(new Event("visibilitychange"));
