@@ -10,6 +10,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type EngineProcess, spawnEngine } from "./clickhouse/engine_process.ts";
 import { libraryPath } from "./clickhouse/library.ts";
+import { freePorts } from "./kafka_broker_fixture.ts";
 
 /** The name of the cluster, for CLICKHOUSE_CLUSTER. */
 export const CLUSTER = "weir_test";
@@ -36,11 +37,17 @@ interface Ports {
 
 /** Starts `count` servers on folders below `dir`. */
 export async function openShards(dir: string, count: number): Promise<TestShards> {
-  const ports = Array.from({ length: count }, (): Ports => ({ http: freePort(), tcp: freePort() }));
+  const free = freePorts(2 * count);
+  const ports = Array.from(
+    { length: count },
+    (_, shard): Ports => ({ http: free[2 * shard]!, tcp: free[2 * shard + 1]! }),
+  );
   const servers: EngineProcess[] = [];
   const ask: TestShards["ask"] = async (shard, sql) => {
     const headers = { "x-clickhouse-user": USER, "x-clickhouse-key": PASSWORD };
-    const response = await fetch(`http://127.0.0.1:${ports[shard]!.http}`, { method: "POST", body: sql, headers });
+    const request = { method: "POST", body: sql, headers };
+    // A connection that stays open keeps the engine from stopping for 5 s.
+    const response = await fetch(`http://127.0.0.1:${ports[shard]!.http}`, { ...request, keepalive: false });
     const text = await response.text();
     if (!response.ok) throw new Error(`${text} in: ${sql}`);
     return text.trim();
@@ -49,7 +56,7 @@ export async function openShards(dir: string, count: number): Promise<TestShards
     servers[shard] = await startServer(join(dir, `shard_${shard + 1}`), { own: ports[shard]!, all: ports });
     await ask(shard, "SYSTEM START LISTEN TCP");
   };
-  for (const shard of ports.keys()) await start(shard);
+  await Promise.all(ports.map((_, shard) => start(shard)));
   const kill = async (shard: number) => {
     process.kill(servers[shard]!.pid, "SIGKILL");
     await servers[shard]!.ended;
@@ -88,18 +95,4 @@ function configOf(path: string, { own, all }: { readonly own: Ports; readonly al
 <remote_servers><${CLUSTER}>${shards.join("")}</${CLUSTER}></remote_servers>
 <profiles><default/></profiles><quotas><default/></quotas>
 <users>${user("default", "")}${user(USER, PASSWORD)}</users></clickhouse>`;
-}
-
-/** A port that is free now; below those that outgoing connections take. */
-function freePort(): number {
-  for (;;) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    try {
-      const server = Bun.listen({ hostname: "127.0.0.1", port, socket: { data: () => undefined } });
-      server.stop(true);
-      return port;
-    } catch {
-      // Somebody has it.
-    }
-  }
 }

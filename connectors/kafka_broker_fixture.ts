@@ -176,14 +176,19 @@ function makeCertificate(folder: string, name: string): string {
   return file;
 }
 
-/** Ports of the loopback that nobody has taken yet. */
+/** Ports of the loopback that nobody has taken yet, below those that outgoing connections take. */
 export function freePorts(count: number): readonly number[] {
-  const taken = Array.from({ length: count }, () =>
-    Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } }),
-  );
-  const ports = taken.map(({ port }) => port);
-  for (const listener of taken) listener.stop(true);
-  return ports;
+  const ports = new Set<number>();
+  while (ports.size < count) {
+    const port = 20_000 + Math.floor(Math.random() * 12_000);
+    try {
+      Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
+      ports.add(port);
+    } catch {
+      // Somebody has it.
+    }
+  }
+  return [...ports];
 }
 
 /** Whether somebody answers at a port of the loopback. */

@@ -8,10 +8,9 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { Effect } from "effect";
 import { until } from "./door_process.ts";
+import { JSON_TYPE } from "./models_fixture.ts";
 import { Sender } from "./sender.ts";
 import { openWorld, type World } from "./world.ts";
-
-const JSON_TYPE = { "content-type": "application/json" };
 
 setDefaultTimeout(60_000);
 let world: World;

@@ -10,10 +10,10 @@ import { app, type Door } from "@weir/web";
 import { Effect } from "effect";
 import { until } from "./door_process.ts";
 import { keyless } from "./keyless_log.ts";
+import { JSON_TYPE } from "./models_fixture.ts";
 import { openWorld, type World } from "./world.ts";
 
 const HOUR_MS = 3_600_000;
-const JSON_TYPE = { "content-type": "application/json" };
 
 interface Said {
   readonly dedupe?: string;

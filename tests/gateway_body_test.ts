@@ -6,13 +6,13 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { type Gateway, openGateway, ROUTES, refusal } from "./gateway_fixture.ts";
+import { JSON_TYPE } from "./models_fixture.ts";
 
 setDefaultTimeout(60_000);
 
 const MIB = 2 ** 20;
 const ANSWER_MS_MAX = 1_000;
 const CANARY = "canary-7f3a9e";
-const JSON_TYPE = { "content-type": "application/json" };
 /** The routes that read a body: path, type, bytes that it takes at most as sent. */
 const BODIES = [
   ["/v1/ingest/event", "application/x-ndjson", 32 * MIB],

@@ -11,11 +11,11 @@ import { join } from "node:path";
 import { app } from "@weir/web";
 import { temporaryFolder } from "./door_process.ts";
 import { type Gateway, openGateway, ROUTES, refusal } from "./gateway_fixture.ts";
+import { JSON_TYPE } from "./models_fixture.ts";
 
 setDefaultTimeout(60_000);
 
 const CANARY = "canary-7f3a9e";
-const JSON_TYPE = { "content-type": "application/json" };
 
 const folder = temporaryFolder("gateway");
 const canaryFile = join(folder.path, "canary.txt");

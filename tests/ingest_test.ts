@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { gzipSync, zstdCompressSync } from "node:zlib";
 import { INGEST_LIMITS } from "@weir/web";
 import { until } from "./door_process.ts";
+import { JSON_TYPE } from "./models_fixture.ts";
 import { openWorld, type World } from "./world.ts";
 
 const EVENT = `/*---
@@ -22,7 +23,6 @@ CREATE TABLE ods.event (
 )`;
 
 const GOOD = { id: "a", at: "2001-03-01T12:00:00.000Z", small: 7, large: 1, price: "1.50" };
-const JSON_TYPE = { "content-type": "application/json" };
 const LINES_TYPE = { "content-type": "application/x-ndjson" };
 const MIB = new Uint8Array(2 ** 20).fill(0x20);
 

@@ -117,9 +117,11 @@ export async function equals(world: Pick<World, "sql">, name: string, select: st
 /** Everything that a sender was promised is there, once. */
 export async function holdsAll(world: Pick<World, "sql">, name: string, { promised }: Sender): Promise<void> {
   const { events, sum } = promised;
-  const look = () =>
-    world.sql<{ rows: string }>(`SELECT count() AS rows, uniqExact(id) AS ids, sum(n) AS sum FROM ods.${name}`);
-  const holds = ([row]: readonly { rows: string }[]) => Number(row.rows) >= events;
-  const seen = await until(`${events} rows in ods.${name}`, look, { holds, withinMs: 20_000 });
-  expect(seen).toEqual([{ rows: `${events}`, ids: `${events}`, sum: `${sum}` }] as never);
+  // Rows of `ods` can be seen before those of the models behind them, and a batch's marker after both.
+  const markers = () =>
+    world.sql<{ stored: string }>(`SELECT sum(stored) AS stored FROM weir.batch WHERE statement = 'ods.${name}'`);
+  const holds = ([marked]: readonly { stored: string }[]) => Number(marked!.stored) >= events;
+  await until(`${events} rows in ods.${name}`, markers, { holds, withinMs: 20_000 });
+  const seen = await world.sql(`SELECT count() AS rows, uniqExact(id) AS ids, sum(n) AS sum FROM ods.${name}`);
+  expect(seen).toEqual([{ rows: `${events}`, ids: `${events}`, sum: `${sum}` }]);
 }

@@ -7,9 +7,9 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type DoorProcess, startProcess, temporaryFolder, until } from "./door_process.ts";
+import { JSON_TYPE } from "./models_fixture.ts";
 
 const MAIN = new URL("../web/main.ts", import.meta.url).pathname;
-const JSON_TYPE = { "content-type": "application/json" };
 const source = (type: string) => `/*---
 kind: source
 doc: Readings.

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { RecordWriter, type Retention } from "@weir/connectors";
 import { Effect } from "effect";
 import { temporaryFolder, until } from "./door_process.ts";
+import { JSON_TYPE } from "./models_fixture.ts";
 import { type OverWarehouse, openWorld, type World } from "./world.ts";
 
 const source = (retention = "") => `/*---
@@ -24,7 +25,6 @@ doc: Readings by their number.
 ---*/
 SELECT n, count() AS readings FROM ods.reading GROUP BY n`;
 
-const JSON_TYPE = { "content-type": "application/json" };
 const PATH = "/v1/admin/sources/reading/position";
 
 interface Standing {

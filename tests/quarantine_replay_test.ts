@@ -10,6 +10,7 @@ import { LogFailed, RecordWriter, WarehouseFailed } from "@weir/connectors";
 import type { Door } from "@weir/web";
 import { Effect } from "effect";
 import { until } from "./door_process.ts";
+import { JSON_TYPE } from "./models_fixture.ts";
 import { openWorld, type World } from "./world.ts";
 
 const source = (type: string) => `/*---
@@ -20,7 +21,6 @@ key: id
 ---*/
 CREATE TABLE ods.reading (id String, n ${type})`;
 
-const JSON_TYPE = { "content-type": "application/json" };
 const HOUR_MS = 3_600_000;
 const ALL = { filter: { source: "reading", withoutRefused: true, withoutDone: true }, after: undefined };
 const ASK = { ...ALL, isDryRun: false, author: "test" };

@@ -9,11 +9,11 @@ import { join } from "node:path";
 import { engine } from "./conform_engine.ts";
 import { temporaryFolder, until } from "./door_process.ts";
 import { SOURCE } from "./faults/producer.ts";
+import { JSON_TYPE } from "./models_fixture.ts";
 
 const MAIN = new URL("../web/main.ts", import.meta.url).pathname;
 const OPEN_MS_MAX = 20_000;
 const STOP_MS_MAX = 10_000;
-const JSON_TYPE = { "content-type": "application/json" };
 
 /** The environment without anything that would configure Weir. */
 const CLEAN_ENV = Object.fromEntries(

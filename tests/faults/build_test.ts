@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { clickHouseWarehouse, embeddedClickHouse, Warehouse } from "@weir/connectors";
 import { Effect } from "effect";
 import { type DoorProcess, startProcess, temporaryFolder, until } from "../door_process.ts";
-import { JSON_TYPE, model } from "../models_fixture.ts";
+import { apply, model } from "../models_fixture.ts";
 import { generator } from "../simulation/world.ts";
 import { Producer, SOURCE, stored } from "./producer.ts";
 
@@ -43,11 +43,8 @@ const digits = (from: string) =>
 
 /** Sends the next version of both models; nobody waits for the answer. */
 function build(door: DoorProcess, round: number): void {
-  const files = [
-    { path: "dwf/copy.sql", text: model(copy(round)) },
-    { path: "dws/digits.sql", text: model(digits("dwf.copy")) },
-  ];
-  door.post("/v1/admin/definitions", JSON.stringify({ files }), JSON_TYPE).catch(() => undefined);
+  const files = { "dwf/copy.sql": model(copy(round)), "dws/digits.sql": model(digits("dwf.copy")) };
+  apply(door, files).catch(() => undefined);
 }
 
 /** Looks into a dead data directory: what is there of a build? */

@@ -13,6 +13,7 @@ import { join } from "node:path";
 import { TcpProxy } from "@weir/connectors/testing";
 import { type DoorProcess, startProcess, until } from "../door_process.ts";
 import { type Engine, openEngine } from "../engine.ts";
+import { applied } from "../models_fixture.ts";
 import { Producer, SOURCE } from "./producer.ts";
 
 const BATCH = 50;
@@ -86,13 +87,10 @@ export class Stage {
     toEngine.target = Number(new URL(engine.url).port);
     const stage = new Stage({ engine, toEngine }, { brokers, folder });
     stage.gateway = await stage.start("gateway");
-    const files = [
-      { path: "ods/number.sql", text: SOURCE.replace("key: id", "key: id\npartitions: 4") },
-      { path: "ods/hot.sql", text: HOT },
-    ];
-    const type = { "content-type": "application/json" };
-    const applied = await stage.gateway.post("/v1/admin/definitions", JSON.stringify({ files }), type);
-    expect(await applied.json()).toMatchObject({ done: true });
+    await applied(stage.gateway, {
+      "ods/number.sql": SOURCE.replace("key: id", "key: id\npartitions: 4"),
+      "ods/hot.sql": HOT,
+    });
     stage.workers.push(await stage.start("worker"), await stage.start("worker"));
     return stage;
   }
@@ -154,7 +152,7 @@ export class Stage {
     const first = IDS_PER_FAULT * this.#faults++;
     const beside = source === "hot" ? { beside: { shard: "one" } } : {};
     const producer = new Producer(this.gateway, {
-      ...{ senders: 2, batch: BATCH, isKeyed: false, source, first, pauseMs },
+      ...{ senders: 2, keyed: 1, batch: BATCH, source, first, pauseMs },
       ...beside,
     });
     this.#producer = producer;
@@ -168,8 +166,9 @@ export class Stage {
     this.#producer = undefined;
     const { events } = producer.promised;
     const { length: unsure } = producer.unsure;
+    const repeated = [...producer.refused.values()].reduce((sum, times) => sum + times, -unsure);
     console.log(
-      `${name}: at most ${(longestMs / 1_000).toFixed(1)} s without new rows; ${events} events acknowledged, ${unsure} requests unsure`,
+      `${name}: at most ${(longestMs / 1_000).toFixed(1)} s without new rows; ${events} events acknowledged, ${repeated} requests repeated under their keys, ${unsure} unsure`,
     );
     await this.#audit(producer, { source, first });
     return longestMs;

@@ -110,7 +110,7 @@ describe("kill -9", () => {
     120_000 + KILLS * KILL_MS_MAX,
   );
 
-  test("of ClickHouse under load: back at once, nothing lost", async () => {
+  test.concurrent("of ClickHouse under load: back at once, nothing lost", async () => {
     const door = await startProcess({ dataDir: join(folder.path, "engine"), projectDir });
     const producer = new Producer(door, { senders: 4, batch: 200 });
     for (let kill = 0; kill < 3; kill++) {
@@ -129,7 +129,7 @@ describe("kill -9", () => {
 });
 
 describe("SIGSTOP", () => {
-  test(`of ClickHouse for ${STOP_SECONDS} s under load (WEIR_STOP_SECONDS): events are taken meanwhile, memory is bounded, nothing is lost or doubled`, async () => {
+  test.concurrent(`of ClickHouse for ${STOP_SECONDS} s under load (WEIR_STOP_SECONDS): events are taken meanwhile, memory is bounded, nothing is lost or doubled`, async () => {
     const door = await startProcess({ dataDir: join(folder.path, "stop"), projectDir });
     const producer = new Producer(door, { senders: 2, batch: 50 });
     await Bun.sleep(500);

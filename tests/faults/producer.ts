@@ -1,8 +1,8 @@
 /**
  * A producer that never gives up: what it remembers is what it was promised; the audit compares that with the tables.
  *
- *   batch ──Idempotency-Key──▶ door ──no answer──▶ the same batch again, also to the door's next life
- *   batch ──no key───────────▶ door ──no answer──▶ unsure: the next batch, other ids
+ *   sender ──batch, Idempotency-Key──▶ door ──no answer──▶ the same batch again, also to the door's next life
+ *   sender ──batch, no key───────────▶ door ──no answer──▶ unsure: the next batch, other ids
  *
  * Without a key nobody knows what became of a batch that was not answered: each
  * of its events may be there or not, even twice. So it is not sent again, and
@@ -11,7 +11,9 @@
  * @module
  */
 import { expect } from "bun:test";
-import type { DoorProcess } from "../door_process.ts";
+import { type DoorProcess, until } from "../door_process.ts";
+
+const SENT_MS_MAX = 30_000;
 
 /** Sum of a batch's values and how many events it has. */
 interface Promised {
@@ -34,8 +36,8 @@ export interface ProducerOptions {
   readonly senders: number;
   /** Events of one request. */
   readonly batch: number;
-  /** False sends no keys, for a log that keeps none. */
-  readonly isKeyed?: boolean;
+  /** How many of the senders name their requests; all by default. */
+  readonly keyed?: number;
   /** Values that every event has besides, for example a key that puts all of them into one partition. */
   readonly beside?: Readonly<Record<string, string>>;
   readonly source?: string;
@@ -62,12 +64,20 @@ export class Producer {
     this.#door = door;
     this.#options = options;
     this.#next = options.first ?? 0;
-    this.#senders = Array.from({ length: options.senders }, () => this.#send());
+    const { senders, keyed = senders } = options;
+    this.#senders = Array.from({ length: senders }, (_, sender) => this.#send(sender < keyed));
   }
 
   /** The door is gone until another one is given. */
   set door(door: DoorProcess | undefined) {
     this.#door = door;
+  }
+
+  /** Resolves once so many events more than now are accepted. */
+  async sends(more: number): Promise<void> {
+    const all = this.promised.events + more;
+    const holds = (events: number) => events >= all;
+    await until(`${more} more events sent`, () => this.promised.events, { holds, withinMs: SENT_MS_MAX });
   }
 
   /** Lets the batches under way be answered, and ends. */
@@ -76,8 +86,8 @@ export class Producer {
     await Promise.all(this.#senders);
   }
 
-  async #send(): Promise<void> {
-    const { batch, beside, isKeyed = true, pauseMs } = this.#options;
+  async #send(isKeyed: boolean): Promise<void> {
+    const { batch, beside, pauseMs } = this.#options;
     while (this.#isRunning) {
       if (pauseMs !== undefined) await Bun.sleep(pauseMs);
       if (this.#door === undefined) {
@@ -110,23 +120,27 @@ export class Producer {
   }
 
   async #isTaken(body: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
-    const door = this.#door;
-    if (door === undefined) return false;
-    try {
-      const response = await door.post(`/v1/ingest/${this.#options.source ?? "number"}`, body, headers);
-      const answer = (await response.json()) as { accepted: number; duplicates: number; rejected: unknown[] };
-      if (response.ok) {
-        expect(answer.accepted + answer.duplicates).toBe(body.split("\n").length - 1);
-        expect(answer.rejected).toHaveLength(1);
-        return true;
-      }
-      this.refused.set(response.status, (this.refused.get(response.status) ?? 0) + 1);
-    } catch (error) {
-      if (error instanceof Error && error.constructor.name.includes("JestAssertion")) throw error;
-      // No answer: nobody knows whether it was taken. The same key asks again.
-      this.refused.set(0, (this.refused.get(0) ?? 0) + 1);
+    const answer = await this.#ask(body, headers);
+    if (answer === undefined || !answer.ok) {
+      const status = answer?.status ?? 0;
+      this.refused.set(status, (this.refused.get(status) ?? 0) + 1);
+      return false;
     }
-    return false;
+    expect(answer.accepted + answer.duplicates).toBe(body.split("\n").length - 1);
+    expect(answer.rejected).toHaveLength(1);
+    return true;
+  }
+
+  /** What the door says; without an answer nobody knows whether the batch was taken. */
+  async #ask(body: string, headers: Readonly<Record<string, string>>) {
+    if (this.#door === undefined) return undefined;
+    try {
+      const response = await this.#door.post(`/v1/ingest/${this.#options.source ?? "number"}`, body, headers);
+      const said = (await response.json()) as { accepted: number; duplicates: number; rejected: unknown[] };
+      return { ...said, ok: response.ok, status: response.status };
+    } catch {
+      return undefined; // the connection ended
+    }
   }
 }
 

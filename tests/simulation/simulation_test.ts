@@ -61,10 +61,10 @@ describe("the exactly-once protocol", () => {
     60_000 + SEEDS * SEED_MS_MAX,
   );
 
-  test.each(MUTATIONS.map((mutation, index) => [mutation.rule, index] as const))(
+  test.each(MUTATIONS.map(({ rule, seed = 1 }, index) => [rule, seed, index] as const))(
     "is noticed to lack rule %s",
-    async (rule, mutation) => {
-      const { failed } = await simulate({ first: 1, seeds: MUTANT_SEEDS, mutation });
+    async (rule, first, mutation) => {
+      const { failed } = await simulate({ first, seeds: MUTANT_SEEDS, mutation });
       expect(failed, `no seed failed without rule ${rule}`).toBe(true);
     },
     120_000,

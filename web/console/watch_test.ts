@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { afterEach, beforeEach, describe, expect, test } from "bun:test";
+import { afterEach, beforeEach, describe, expect, spyOn, test } from "bun:test";
 import { until } from "../until_fixture.ts";
 import { type Watched, watch } from "./watch.ts";
 
@@ -91,9 +91,11 @@ describe("watch()", () => {
   test("lets go while the tab is hidden, and then asks for what is newer", async () => {
     const { told, asked, ended } = await watched(open(result("a", "[1]")), () => events());
     await until(() => told.length > 0);
+    const listens = spyOn(page, "addEventListener");
     page.hidden = true;
     page.dispatchEvent(new Event("visibilitychange"));
-    await Bun.sleep(1);
+    // It listens again: for the tab to come back, or for a connection that it must not have.
+    await until(() => listens.mock.calls.length > 0);
     expect(asked).toEqual([null]);
     page.hidden = false;
     page.dispatchEvent(new Event("visibilitychange"));
