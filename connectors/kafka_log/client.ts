@@ -15,6 +15,7 @@ import Connection from "kafkajs/src/network/connection.js";
 import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import socketFactory from "kafkajs/src/network/socketFactory.js";
 import { authoritiesOf } from "../authorities.ts";
+import { unavailable } from "./failures.ts";
 
 /** How to reach Kafka, and as whom. */
 export interface KafkaLogOptions {
@@ -74,6 +75,8 @@ export class Clients {
 
 /** Any broker that answers: for requests which every broker can answer. */
 export async function anyBroker(cluster: Cluster) {
+  // Brokers that have only just started do not tell of themselves yet, and nothing else asks them again.
+  if (cluster.getNodeIds().length === 0) await cluster.refreshMetadata();
   let failure: unknown;
   for (const nodeId of cluster.getNodeIds()) {
     try {
@@ -82,7 +85,7 @@ export async function anyBroker(cluster: Cluster) {
       failure = error;
     }
   }
-  throw failure ?? new Error("no broker is known");
+  throw failure ?? unavailable("no broker is known yet");
 }
 
 /**
