@@ -17,6 +17,8 @@ import { applied } from "../models_fixture.ts";
 import { Producer, SOURCE } from "./producer.ts";
 
 const BATCH = 50;
+/** Of so many requests with a key one is sent again. */
+const AGAIN_EVERY = 5;
 /** Ids of one fault's events; the next one's begin behind them. */
 const IDS_PER_FAULT = 10_000_000;
 const WATCH_MS = 50;
@@ -152,7 +154,7 @@ export class Stage {
     const first = IDS_PER_FAULT * this.#faults++;
     const beside = source === "hot" ? { beside: { shard: "one" } } : {};
     const producer = new Producer(this.gateway, {
-      ...{ senders: 2, keyed: 1, batch: BATCH, source, first, pauseMs },
+      ...{ senders: 2, keyed: 1, againEvery: AGAIN_EVERY, batch: BATCH, source, first, pauseMs },
       ...beside,
     });
     this.#producer = producer;
@@ -164,11 +166,9 @@ export class Stage {
     await producer.stop();
     const longestMs = await watch.stop();
     this.#producer = undefined;
-    const { events } = producer.promised;
-    const { length: unsure } = producer.unsure;
-    const repeated = [...producer.refused.values()].reduce((sum, times) => sum + times, -unsure);
+    const { promised, repeated, unsure } = producer;
     console.log(
-      `${name}: at most ${(longestMs / 1_000).toFixed(1)} s without new rows; ${events} events acknowledged, ${repeated} requests repeated under their keys, ${unsure} unsure`,
+      `${name}: at most ${(longestMs / 1_000).toFixed(1)} s without new rows; ${promised.events} events acknowledged, ${repeated} requests repeated under their keys, ${unsure.length} unsure`,
     );
     await this.#audit(producer, { source, first });
     return longestMs;

@@ -38,6 +38,8 @@ export interface ProducerOptions {
   readonly batch: number;
   /** How many of the senders name their requests; all by default. */
   readonly keyed?: number;
+  /** These send one request of so many once more after its answer; none by default. */
+  readonly againEvery?: number;
   /** Values that every event has besides, for example a key that puts all of them into one partition. */
   readonly beside?: Readonly<Record<string, string>>;
   readonly source?: string;
@@ -53,6 +55,8 @@ export class Producer {
   /** Answers other than 2xx, by status; connection errors count as 0. */
   readonly refused = new Map<number, number>();
   #door: DoorProcess | undefined;
+  /** Requests that were accepted once more under their key. */
+  repeated = 0;
   /** First numbers of the batches without a key that were not answered. */
   readonly unsure: number[] = [];
   readonly #options: ProducerOptions;
@@ -87,7 +91,8 @@ export class Producer {
   }
 
   async #send(isKeyed: boolean): Promise<void> {
-    const { batch, beside, pauseMs } = this.#options;
+    const { batch, beside, pauseMs, againEvery = Number.POSITIVE_INFINITY } = this.#options;
+    let sent = 1;
     while (this.#isRunning) {
       if (pauseMs !== undefined) await Bun.sleep(pauseMs);
       if (this.#door === undefined) {
@@ -116,11 +121,13 @@ export class Producer {
       this.promised.events += batch;
       this.promised.rejected += 1;
       for (let index = 0; index < batch; index++) this.promised.sum += (first + index) % 1_000;
+      if (isKeyed && sent++ % againEvery === 0 && (await this.#isTaken(lines.join("\n"), headers))) this.repeated += 1;
     }
   }
 
   async #isTaken(body: string, headers: Readonly<Record<string, string>>): Promise<boolean> {
-    const answer = await this.#ask(body, headers);
+    if (this.#door === undefined) return false;
+    const answer = await this.#ask(this.#door, { body, headers });
     if (answer === undefined || !answer.ok) {
       const status = answer?.status ?? 0;
       this.refused.set(status, (this.refused.get(status) ?? 0) + 1);
@@ -132,10 +139,9 @@ export class Producer {
   }
 
   /** What the door says; without an answer nobody knows whether the batch was taken. */
-  async #ask(body: string, headers: Readonly<Record<string, string>>) {
-    if (this.#door === undefined) return undefined;
+  async #ask(door: DoorProcess, { body, headers }: { body: string; headers: Readonly<Record<string, string>> }) {
     try {
-      const response = await this.#door.post(`/v1/ingest/${this.#options.source ?? "number"}`, body, headers);
+      const response = await door.post(`/v1/ingest/${this.#options.source ?? "number"}`, body, headers);
       const said = (await response.json()) as { accepted: number; duplicates: number; rejected: unknown[] };
       return { ...said, ok: response.ok, status: response.status };
     } catch {
