@@ -11,11 +11,10 @@
  */
 import { Kafka, type KafkaConfig, logLevel } from "kafkajs";
 import Cluster from "kafkajs/src/cluster/index.js";
-import Connection from "kafkajs/src/network/connection.js";
-import RequestQueue from "kafkajs/src/network/requestQueue/index.js";
 import socketFactory from "kafkajs/src/network/socketFactory.js";
 import { authoritiesOf } from "../authorities.ts";
 import { unavailable } from "./failures.ts";
+import "./connection_repairs.ts";
 
 /** How to reach Kafka, and as whom. */
 export interface KafkaLogOptions {
@@ -37,6 +36,7 @@ export interface KafkaLogOptions {
     | undefined;
 }
 
+/** Until a connection is there; a lost one is given up a little later at the latest. */
 const CONNECT_MS_MAX = 5_000;
 const REQUEST_MS_MAX = 30_000;
 const METADATA_AGE_MS_MAX = 60_000;
@@ -87,29 +87,3 @@ export async function anyBroker(cluster: Cluster) {
   }
   throw failure ?? unavailable("no broker is known yet");
 }
-
-/**
- * kafkajs 2.2.4 looks for waiting requests after each answer by a timer of a negative delay, even when there are none;
- * a runtime warns of it, and it wakes the process for nothing.
- */
-const schedule = RequestQueue.prototype.scheduleCheckPendingRequests;
-RequestQueue.prototype.scheduleCheckPendingRequests = function (this: RequestQueue) {
-  if (this.pending.length > 0) schedule.call(this);
-};
-
-/**
- * kafkajs 2.2.4 takes a connection that has just broken for one that is closing in good order: who repeats a request at
- * once sends it there, and closing waits for its answer, 30 s or for ever. A broken one is closed without waiting, and
- * what is sent next opens another.
- */
-const { rejectRequests, disconnect } = Connection.prototype;
-Connection.prototype.rejectRequests = function (this: Connection, error: Error) {
-  this.connectionStatus = "disconnected";
-  rejectRequests.call(this, error);
-};
-Connection.prototype.disconnect = async function (this: Connection) {
-  if (this.connectionStatus !== "disconnected") return disconnect.call(this);
-  this.socket?.end();
-  this.socket?.unref();
-  return true;
-};

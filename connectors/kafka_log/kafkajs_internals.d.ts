@@ -104,6 +104,14 @@ declare module "kafkajs/src/network/connection.js" {
   export default class Connection {
     connectionStatus: "connected" | "disconnecting" | "disconnected";
     readonly socket: Socket | null;
+    /** Milliseconds. */
+    readonly connectionTimeout: number;
+    /** What came of the answer that is not whole yet. */
+    chunks: Buffer[];
+    bytesBuffered: number;
+    bytesNeeded: number;
+    isConnected(): boolean;
+    connect(): Promise<true>;
     /** Called when the connection has broken, and nowhere else. */
     rejectRequests(error: Error): void;
     disconnect(): Promise<true>;

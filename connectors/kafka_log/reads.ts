@@ -129,13 +129,19 @@ export class Reads {
       if (taken.length > 0) again = await this.#fetched(taken, await this.#ask(lane, leader, taken));
     } catch (error) {
       this.#catalog.stale();
-      // a lane that never opened is opened anew by the next read
-      if ((await lane.cluster.catch(() => undefined)) === undefined) this.#lanes.splice(this.#lanes.indexOf(lane), 1);
+      this.#giveUp(lane);
       for (const { at, done } of taken) done(failureOf(error, { doing: "read", topic: at.topic }), undefined);
     }
     lane.filled.delete(leader);
     this.#waiting.get(leader)!.unshift(...again);
     this.#fill(leader);
+  }
+
+  /** A lane that failed may fail for ever: the next read opens another. */
+  #giveUp(lane: Lane): void {
+    const at = this.#lanes.indexOf(lane);
+    if (at >= 0) this.#lanes.splice(at, 1);
+    void lane.cluster.then((open) => open.disconnect()).catch(() => {}); // it never opened, or is closed already
   }
 
   /** Answers what can be answered, returns what still waits. */
