@@ -148,31 +148,6 @@ describe("POST /v1/admin/definitions", () => {
     expect(view).toEqual({ comment: "Other words." });
   });
 
-  test("leaves a topic that was there as it is, and never lets a new source delete what is in it", async () => {
-    const { log } = world.door;
-    const retention = { ageMsMax: 30 * 86_400_000 };
-    const theirs = await Effect.runPromise(log.createTopic({ name: "theirs", partitions: 3, retention }));
-    const { status, answer } = await apply({
-      own: source("own", { front: "topic: theirs\nretention: { age: 1 day }\n" }),
-    });
-    expect({ status, error: answer.error }).toMatchObject({
-      status: 422,
-      error: {
-        message: expect.stringContaining("Cannot shorten the retention of topic 'theirs'"),
-        at: { line: 6 },
-      },
-    });
-    expect(await Effect.runPromise(log.topic("theirs"))).toEqual(theirs);
-    expect((await apply({ own: source("own", { front: "topic: theirs\n" }) })).answer).toMatchObject({ done: true });
-    expect(await Effect.runPromise(log.topic("theirs"))).toEqual(theirs);
-    const smaller = await apply({ own: source("own", { front: "topic: theirs\npartitions: 2\n" }) });
-    expect(smaller.answer.error).toMatchObject({ message: "Cannot make topic 'theirs' smaller: it has 3 partitions." });
-    const longer = source("own", { front: "topic: theirs\npartitions: 4\nretention: { age: 60 days }\n" });
-    expect((await apply({ own: longer })).answer).toMatchObject({ done: true });
-    const grown = { ...theirs, partitions: 4, retention: { ageMsMax: 60 * 86_400_000 } };
-    expect(await Effect.runPromise(log.topic("theirs"))).toEqual(grown);
-  });
-
   test("says in a dry run what would change, and changes nothing", async () => {
     await apply({ planned: source("planned") });
     const columns = "id String, n UInt32, note Nullable(String)";

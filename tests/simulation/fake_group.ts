@@ -195,6 +195,12 @@ export class FakeGroup {
     }
     for (const [member, share] of shares) {
       const isKept = member.exclusive && share.length === member.owned.length;
+      // Who kept its partitions through the rebalance hears what has gone nonetheless.
+      if (member.exclusive)
+        this.#tell(
+          member,
+          member.owned.filter((partition) => !share.includes(partition)),
+        );
       member.owned = share;
       member.revoking = false;
       if (isKept) continue;
@@ -207,7 +213,11 @@ export class FakeGroup {
   #revoke(member: Member, partitions: readonly number[]): void {
     if (partitions.length === 0) return;
     member.revoking = true;
-    this.#send(member, { kind: "revoked", generation: this.generation, partitions });
+    this.#tell(member, partitions);
+  }
+
+  #tell(member: Member, gone: readonly number[]): void {
+    if (gone.length > 0) this.#send(member, { kind: "revoked", generation: this.generation, partitions: gone });
   }
 
   #send(member: Member, event: MembershipEvent): void {
