@@ -233,7 +233,7 @@ export const MUTATIONS: readonly Mutation[] = [
   },
   {
     rule: "a change waits for the last insert of a lost owner",
-    seed: 750,
+    seed: 5_400,
     file: "actors/hold.ts",
     find: "if (lateMs > 0) return (yield* Clock.currentTimeMillis) + lateMs;",
     replace: "",
