@@ -184,7 +184,7 @@ function splice(chunk: Chunk, { value, offset, timestampMs, head, middle }: Spli
 }
 
 function copy(to: Uint8Array, at: number, from: Uint8Array): number {
-  for (let i = 0; i < from.length; i++) to[at + i] = from[i];
+  copyBytes(from, to, at, 0, from.length);
   return at + from.length;
 }
 

@@ -8,7 +8,6 @@
  */
 export { type BackupFailures, Backups } from "./backup.ts";
 export * from "./catalog/apply.ts";
-export type { BackfillProgress } from "./catalog/backfill.ts";
 export * from "./catalog/catalog.ts";
 export { CannotCheck, type CheckReport } from "./catalog/check.ts";
 export { type Kept, readsOf } from "./catalog/in_force.ts";
@@ -16,6 +15,7 @@ export type { ResetAsk, ResetReport } from "./catalog/positions.ts";
 export type { DefinitionFile } from "./catalog/read.ts";
 export { positionOf, type ResetTo } from "./catalog/reset.ts";
 export { BuildFailed } from "./catalog/site.ts";
+export { CATALOG } from "./catalog/stewardship.ts";
 export * from "./duplicates.ts";
 export { PositionRefused } from "./gap.ts";
 export { type Holdable, holding, stillHeld } from "./hold.ts";

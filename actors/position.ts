@@ -117,6 +117,10 @@ export function locate({ topic, commit, ledger, newest, range, held, topicNow, e
   const isOpen = mark?.intent !== undefined && mark.epoch === epoch && known <= endOf(mark.intent, partition);
   const intent = isOpen ? mark.intent : undefined;
   const stop = (note: string): Stopped => ({ kind: "stopped", partition, note });
+  const begun = (entered: number): Place => ({
+    ...{ kind: "place", partition, offset: earliest, epoch: entered, topic: topicNow },
+    ...{ last: undefined, intent: undefined },
+  });
   const isLost = known > latest || (last !== undefined && held !== undefined && !sameRecord(last, held));
   // Without a commit an epoch that was entered tells which topic it is of.
   const isEntered = mark === undefined && last === undefined;
@@ -136,15 +140,7 @@ export function locate({ topic, commit, ledger, newest, range, held, topicNow, e
   if (recreated) {
     // The epoch that its other partitions have entered already, by whoever owns them.
     const next = epochNow !== undefined && epochNow > epoch ? epochNow : Math.max(epoch, newest) + 1;
-    return {
-      kind: "place",
-      partition,
-      offset: earliest,
-      epoch: next,
-      topic: topicNow,
-      last: undefined,
-      intent: undefined,
-    };
+    return begun(next);
   }
   // A topic takes its group's commits with it, so whoever still has one looks at the same topic, compacted meanwhile.
   const isGone = last !== undefined && held === undefined && last.offset >= earliest && last.offset < latest;
@@ -154,15 +150,8 @@ export function locate({ topic, commit, ledger, newest, range, held, topicNow, e
     );
   }
   const offset = intent === undefined ? known : (commit as Commit).offset;
-  const isNew = commit === undefined && ledger === undefined;
-  if (isNew) {
-    // A partition that was added is in the epoch of the others.
-    const entered = Math.max(epoch, epochNow ?? newest);
-    return {
-      ...{ kind: "place", partition, offset: earliest, epoch: entered, topic: topicNow },
-      ...{ last: undefined, intent: undefined },
-    };
-  }
+  // A partition that was added is in the epoch of the others.
+  if (commit === undefined && ledger === undefined) return begun(Math.max(epoch, epochNow ?? newest));
   if (offset < earliest && intent !== undefined) {
     return stop(
       `Cannot go on with ${topic}/${partition}: records ${offset} to ${earliest - 1} are no longer in the log, and a batch of them was announced, which may have landed. Raise its retention; then reset the position: weir position --help.`,

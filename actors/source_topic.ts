@@ -16,21 +16,27 @@ import { Effect } from "effect";
 
 /** Makes sure that a source's topic is there. */
 export const ensureTopic = Effect.fnUntraced(function* (source: Source): Effect.fn.Return<TopicInfo, LogFailed, Log> {
-  const log = yield* Log;
-  const { topic: name, partitions = NEW_TOPIC.partitions } = source;
-  const known = yield* log.topic(name);
-  if (known !== undefined) return known;
-  return yield* log.createTopic({ name, partitions, retention: retentionOver(NEW_TOPIC.retention, source) });
+  const { topic } = yield* Log;
+  return (yield* topic(source.topic)) ?? (yield* makeTopic(source));
 });
 
-/** Makes sure that a source's topic is as its definition says, as far as that says anything. */
-export const settleTopic = Effect.fnUntraced(function* (source: Source): Effect.fn.Return<TopicInfo, LogFailed, Log> {
+/** Makes a topic, or brings the one that is there to what its definition says, as far as that says anything. */
+export const settleTopic = Effect.fnUntraced(function* (
+  source: Source,
+  known: TopicInfo | undefined,
+): Effect.fn.Return<TopicInfo, LogFailed, Log> {
+  if (known === undefined) return yield* makeTopic(source);
   const log = yield* Log;
-  const known = yield* ensureTopic(source);
   const partitions = Math.max(source.partitions ?? 0, known.partitions);
   const retention = retentionOver(known.retention, source);
   const isSettled = partitions === known.partitions && Bun.deepEquals(retention, known.retention);
   return isSettled ? known : yield* log.alterTopic({ name: known.name, partitions, retention });
+});
+
+const makeTopic = Effect.fnUntraced(function* (source: Source): Effect.fn.Return<TopicInfo, LogFailed, Log> {
+  const log = yield* Log;
+  const { topic: name, partitions = NEW_TOPIC.partitions } = source;
+  return yield* log.createTopic({ name, partitions, retention: retentionOver(NEW_TOPIC.retention, source) });
 });
 
 /** Whether a source asks its topic to keep less than it does. */

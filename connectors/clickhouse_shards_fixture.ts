@@ -10,7 +10,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { type EngineProcess, spawnEngine } from "./clickhouse/engine_process.ts";
 import { libraryPath } from "./clickhouse/library.ts";
-import { freePorts } from "./kafka_broker_fixture.ts";
+import { freePorts } from "./free_ports_fixture.ts";
 
 /** The name of the cluster, for CLICKHOUSE_CLUSTER. */
 export const CLUSTER = "weir_test";

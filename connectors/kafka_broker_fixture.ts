@@ -11,6 +11,7 @@
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { freePorts } from "./free_ports_fixture.ts";
 
 const VERSION = process.env.WEIR_KAFKA_VERSION ?? "4.4.0";
 /** What Kafka's logging is written against, which 4.0 changed. */
@@ -174,21 +175,6 @@ function makeCertificate(folder: string, name: string): string {
     if (!done.success) throw new Error(`Cannot make a certificate: ${done.stdout}${done.stderr}`);
   }
   return file;
-}
-
-/** Ports of the loopback that nobody has taken yet, below those that outgoing connections take. */
-export function freePorts(count: number): readonly number[] {
-  const ports = new Set<number>();
-  while (ports.size < count) {
-    const port = 20_000 + Math.floor(Math.random() * 12_000);
-    try {
-      Bun.listen({ hostname: "127.0.0.1", port, socket: { data() {} } }).stop(true);
-      ports.add(port);
-    } catch {
-      // Somebody has it.
-    }
-  }
-  return [...ports];
 }
 
 /** Whether somebody answers at a port of the loopback. */

@@ -9,7 +9,8 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Kafka, logLevel } from "kafkajs";
-import { freePorts, kafkaFor, listens, propertiesOf } from "./kafka_broker_fixture.ts";
+import { freePorts } from "./free_ports_fixture.ts";
+import { kafkaFor, listens, propertiesOf } from "./kafka_broker_fixture.ts";
 
 const NODES = 3;
 const CLUSTER_ID = "AAAAAAAAAAAAAAAAAAAAAA";

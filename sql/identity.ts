@@ -12,7 +12,7 @@
  * @module
  */
 import { identifier, literal } from "./definition/tokens.ts";
-import type { Source } from "./source.ts";
+import { hasMorePartitions, type Source } from "./source.ts";
 
 /** Bytes of a hash in `weir.seen`: the first ones of a SHA-256. */
 export const IDENTITY_BYTES = 16;
@@ -44,7 +44,7 @@ export interface Recalled {
 /** True if what is stored has to be remembered anew, because it was not, by another column, or for fewer partitions. */
 export function mustRecall(before: Source | undefined, after: Source): boolean {
   if (before === undefined || after.dedupe === undefined) return false;
-  return before.dedupe?.by !== after.dedupe.by || (before.partitions ?? 0) < (after.partitions ?? 0);
+  return before.dedupe?.by !== after.dedupe.by || hasMorePartitions(after, before);
 }
 
 /** The statement that remembers the stored rows of the window; to be run while nothing of the source is announced. */

@@ -13,7 +13,7 @@ import { spanText } from "./definition/duration.ts";
 import { identifier, literal } from "./definition/tokens.ts";
 import type { Definition } from "./definitions.ts";
 import { isEvolved } from "./evolve/strangers.ts";
-import { type Column, NEW_TOPIC, type Source } from "./source.ts";
+import { type Column, hasMorePartitions, NEW_TOPIC, type Source } from "./source.ts";
 
 /** A file that lacks it was most likely written before. */
 const BY_EVOLVE = " (evolve added it: weir pull writes it down)";
@@ -70,11 +70,10 @@ export function planSource(
       `its topic would change from ${before.topic} to ${source.topic}`,
       "Define a new source for another topic.",
     );
-  const [wantedPartitions, partitions] = [source.partitions ?? 0, before.partitions ?? 0];
-  if (source.partitions !== undefined && wantedPartitions < partitions)
+  if (source.partitions !== undefined && hasMorePartitions(before, source))
     return refuse(
       source,
-      `its topic has ${partitions} partitions and would have ${wantedPartitions}`,
+      `its topic has ${before.partitions} partitions and would have ${source.partitions}`,
       "Partitions can only become more.",
     );
   const { added, removed, retyped, commented } = compareColumns(before.columns, source.columns);
@@ -118,11 +117,12 @@ export function planReset({ source }: Pick<AppliedSource, "source">, version: nu
 }
 
 /** What changes for events that a producer sends again. */
-function dedupeNotes(before: Source, { dedupe, partitions = 0 }: Source): readonly string[] {
+function dedupeNotes(before: Source, after: Source): readonly string[] {
+  const { dedupe } = after;
   const isSame = before.dedupe?.by === dedupe?.by && before.dedupe?.withinMs === dedupe?.withinMs;
   if (dedupe === undefined) return isSame ? [] : ["stores events that are sent again"];
   if (!isSame) return [`drops events whose ${dedupe.by} was stored within ${spanText(dedupe.withinMs)} before them`];
-  return (before.partitions ?? 0) < partitions
+  return hasMorePartitions(after, before)
     ? ["moves keys to other partitions; what is stored is still known there"]
     : [];
 }

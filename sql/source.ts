@@ -69,5 +69,10 @@ export interface Source {
 /** A topic that is made, where its source does not say otherwise. One that is there is its owner's. */
 export const NEW_TOPIC = { partitions: 4, retention: { ageMsMax: 7 * 86_400_000, bytesMax: 4 * 2 ** 30 } } as const;
 
+/** Whether a source's definition asks for more partitions than another's; one that says nothing asks for none. */
+export function hasMorePartitions(one: Source, other: Source): boolean {
+  return (one.partitions ?? 0) > (other.partitions ?? 0);
+}
+
 /** Parts whose tokens every table of a cascade remembers: parts per batch x batches/s x workers x 15 minutes. */
 export const DEDUPLICATION_WINDOW_PARTS: number = 100_000;

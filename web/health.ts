@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { Report } from "@weir/actors";
+import { CATALOG, type Report } from "@weir/actors";
 import { Effect, Exit } from "effect";
 import { Hono } from "hono";
 import { atMostEvery } from "./at_most_every.ts";
@@ -72,7 +72,7 @@ export async function reasonsNotReady(door: Door): Promise<string[]> {
 
 /** Why the door can take no events: they need the log alone, and wait there for everything else. */
 async function reasonsNoIngest({ log, run }: Door): Promise<string[]> {
-  const found = await run(Effect.timeout(log.topic("weir.control"), PART_MS_MAX));
+  const found = await run(Effect.timeout(log.topic(CATALOG.topic), PART_MS_MAX));
   return Exit.isSuccess(found) ? [] : ["the log does not answer"];
 }
 

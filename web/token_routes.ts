@@ -49,11 +49,10 @@ const origin = z.string().superRefine((text, context) => {
 
 const duration = (msMax: number, most: string) =>
   z.string().transform((text, context) => {
-    const ms = durationMs(text);
-    if (ms !== undefined && ms > 0 && ms <= msMax) return ms;
+    const ms = durationMs(text) || undefined;
+    if (ms !== undefined && ms <= msMax) return ms;
     const said = `'${text.slice(0, 50)}'`;
-    const message =
-      ms === undefined || ms === 0 ? `${said} is no length of time; say ${DURATION_FORM}` : `at most ${most}`;
+    const message = ms === undefined ? `${said} is no length of time; say ${DURATION_FORM}` : `at most ${most}`;
     context.addIssue({ code: "custom", message });
     return z.NEVER;
   });

@@ -56,7 +56,7 @@ const evolveDue = Effect.fnUntraced(function* <E>({ kept, awaited, change }: Evo
     // Records go on to ask while this waits for others.
     const newest = () => awaited.get(name) ?? one;
     const lateMs = yield* lateMsOf(found.definition);
-    if (lateMs > 0) {
+    if (lateMs !== undefined && lateMs > 0) {
       awaited.set(name, { ...newest(), dueMs: startedMs + lateMs });
       continue;
     }
@@ -74,12 +74,9 @@ const evolveDue = Effect.fnUntraced(function* <E>({ kept, awaited, change }: Evo
   }
 });
 
-/** For how long a lost owner keeps a change waiting. It is waited for here, because under a hold nobody else's change could be made. */
+/** For how long a lost owner keeps a change waiting; undefined if nobody says. It is waited for here, because under a hold nobody else's change could be made. */
 const lateMsOf = (source: Source) =>
-  Effect.map(
-    Effect.orElseSucceed(lateFor({ group: groupOf({ source }), topic: source.topic }), () => undefined),
-    (lateMs) => lateMs ?? 0,
-  );
+  Effect.orElseSucceed(lateFor({ group: groupOf({ source }), topic: source.topic }), () => undefined);
 
 function endOf(exit: Exit.Exit<unknown, unknown>): Ended {
   if (Exit.isSuccess(exit)) return { kind: "done" };

@@ -50,9 +50,11 @@ export interface SourceChange {
 const tryOut = Effect.fnUntraced(function* (change: SourceChange, before: Source | undefined) {
   const warehouse = yield* Warehouse;
   const { source, entry } = change;
-  yield* spareTopic(change, before);
+  const log = yield* Log;
+  const known = yield* log.topic(source.topic);
+  if (known !== undefined) yield* spareTopic(known, change, before);
   yield* warehouse.command("admin", createStateTable(source, entry.version));
-  const topic = yield* settleTopic(source);
+  const topic = yield* settleTopic(source, known);
   const projection = conform(source);
   const statement = projection.probe({ topic: source.topic, epoch: 1, salt: "tryout" });
   yield* warehouse.insert({ statement, body: [], settings: { ...projection.settings, async_insert: 0 } });
@@ -61,11 +63,10 @@ const tryOut = Effect.fnUntraced(function* (change: SourceChange, before: Source
 
 /** Fails if a new source would delete what is in a topic that was there before it, or one would have fewer partitions. */
 const spareTopic = Effect.fnUntraced(function* (
+  known: TopicInfo,
   { source, entry }: SourceChange,
   before: Source | undefined,
-): Effect.fn.Return<void, LogFailed | DefinitionError, Log> {
-  const known = yield* Effect.flatMap(Log, (log) => log.topic(source.topic));
-  if (known === undefined) return;
+): Effect.fn.Return<void, DefinitionError> {
   const draft = readSource(entry.file, entry.text);
   if (before === undefined && keepsLess(known.retention, source)) yield* Effect.fail(blameRetention(draft, source));
   const { partitions = known.partitions } = source;

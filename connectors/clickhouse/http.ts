@@ -49,7 +49,6 @@ export function makeTransport(url: string): Transport {
   const send = (exchange: Exchange) => {
     const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
     const { user, password } = exchange.credentials;
-    const { signal } = exchange;
     const request = open(`${url}/?${searchOf(exchange.search)}`, {
       method: "POST",
       agent,
@@ -59,24 +58,10 @@ export function makeTransport(url: string): Transport {
         "content-type": "application/octet-stream",
       },
     });
-    const give = () => request.destroy(Object.assign(new Error("aborted"), { code: "ABORTED" }));
-    const clock = setTimeout(() => request.destroy(timedOut(exchange.timeoutMs)), exchange.timeoutMs);
-    signal?.addEventListener("abort", give, { once: true });
-    const settle = () => {
-      clearTimeout(clock);
-      signal?.removeEventListener("abort", give);
-    };
-    request.on("error", (error) => {
-      settle();
-      reject(error);
-    });
-    request.on("response", (answer) => {
-      settle();
-      resolve(answer);
-    });
+    request.on("error", reject);
+    request.on("response", resolve);
     Readable.from(exchange.body, { objectMode: false }).pipe(request);
-    if (signal?.aborted) give();
-    return promise;
+    return promise.finally(watched(request, exchange));
   };
 
   const ping = (timeoutMs: number) => {
@@ -94,6 +79,21 @@ export function makeTransport(url: string): Transport {
   };
 
   return { send, ping, close: () => agent.destroy() };
+}
+
+/** Breaks an exchange off when it is late or not wanted any more, until the returned function is called. */
+function watched(
+  exchange: { readonly destroy: (error: Error) => unknown },
+  { timeoutMs, signal }: Pick<Exchange, "timeoutMs" | "signal">,
+): () => void {
+  const give = () => exchange.destroy(Object.assign(new Error("aborted"), { code: "ABORTED" }));
+  const clock = setTimeout(() => exchange.destroy(timedOut(timeoutMs)), timeoutMs);
+  signal?.addEventListener("abort", give, { once: true });
+  if (signal?.aborted) give();
+  return () => {
+    clearTimeout(clock);
+    signal?.removeEventListener("abort", give);
+  };
 }
 
 function timedOut(timeoutMs: number): WarehouseFailed {
@@ -114,9 +114,7 @@ export async function readWhole(
 ): Promise<Buffer> {
   const parts: Buffer[] = [];
   let bytes = 0;
-  const give = () => answer.destroy(Object.assign(new Error("aborted"), { code: "ABORTED" }));
-  const clock = setTimeout(() => answer.destroy(timedOut(timeoutMs)), timeoutMs);
-  signal?.addEventListener("abort", give, { once: true });
+  const settle = watched(answer, { timeoutMs, signal });
   try {
     for await (const part of answer as AsyncIterable<Buffer>) {
       bytes += part.byteLength;
@@ -128,8 +126,7 @@ export async function readWhole(
       parts.push(part);
     }
   } finally {
-    clearTimeout(clock);
-    signal?.removeEventListener("abort", give);
+    settle();
   }
   if (!answer.complete) throw Object.assign(new Error("cut"), { code: "CUT" });
   return Buffer.concat(parts);

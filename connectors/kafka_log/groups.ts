@@ -74,10 +74,10 @@ export class Groups {
     const admitted = commits.filter(({ partition }) => refused.get(partition) === undefined);
     const answers = admitted.length === 0 ? undefined : await member!.commit(admitted);
     return commits.map(({ partition }) => {
-      const refusal = refused.get(partition);
-      if (refusal === undefined && answers?.has(partition) !== true) throw unavailable("Kafka left out a partition");
-      const error = refusal ?? this.#answer(member, answers?.get(partition));
-      return { partition, error };
+      const here = refused.get(partition);
+      if (here !== undefined) return { partition, error: here };
+      if (answers?.has(partition) !== true) throw unavailable("Kafka left out a partition");
+      return { partition, error: this.#answer(member, answers.get(partition)) };
     });
   }
 

@@ -90,9 +90,7 @@ export class Reads {
     this.#closed = true;
     for (const waiting of this.#waiting.values())
       for (const { done } of waiting.splice(0)) done(unavailable("it is closed"), undefined);
-    await Promise.all(
-      this.#lanes.map(({ cluster }) => cluster.then((open) => open.disconnect()).catch(() => {})), // it never opened
-    );
+    await Promise.all(this.#lanes.map(closeLane));
   }
 
   async #queue(waiting: Waiting): Promise<void> {
@@ -141,7 +139,7 @@ export class Reads {
   #giveUp(lane: Lane): void {
     const at = this.#lanes.indexOf(lane);
     if (at >= 0) this.#lanes.splice(at, 1);
-    void lane.cluster.then((open) => open.disconnect()).catch(() => {}); // it never opened, or is closed already
+    void closeLane(lane);
   }
 
   /** Answers what can be answered, returns what still waits. */
@@ -213,6 +211,9 @@ export class Reads {
     }
   }
 }
+
+/** Closes a lane's connections; nothing to do if it never opened, or is closed already. */
+const closeLane = ({ cluster }: Lane): Promise<void> => cluster.then((open) => open.disconnect()).catch(() => {});
 
 /** Takes reads of different partitions off the queue, oldest first; a second read of one stays for another fetch. */
 function takeOf(queue: Waiting[]): readonly Waiting[] {
