@@ -81,14 +81,14 @@ export async function probe(
 /** Runs the load in a process of its own; every request must be accepted. */
 export async function load(
   door: DoorProcess,
-  options: Omit<LoadOptions, "host" | "port" | "path" | "headers">,
+  options: Omit<LoadOptions, "host" | "port" | "path" | "headers"> & { readonly path?: string },
 ): Promise<LoadResult> {
   const { hostname, port } = new URL(door.url);
   return await loadOf({
+    path: "/v1/ingest/flight",
     ...options,
     host: hostname,
     port: Number(port),
-    path: "/v1/ingest/flight",
     headers: { authorization: `Bearer ${door.token}`, "content-type": "application/x-ndjson" },
   });
 }

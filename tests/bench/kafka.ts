@@ -3,7 +3,7 @@
  *
  *   2 million real flights in a topic ──▶ worker, strict and exactly once ──▶ ods      medians of three, each audited
  *                                    └──▶ engine's Kafka table ──view──▶ a table like it
- *   POST ──▶ Kafka, acknowledged by all      two workers beside one
+ *   POST ──▶ Kafka, acknowledged by all, by a gateway alone and with its landing beside it      two workers beside one
  *
  * Needs Java and Maven, as the tests of Kafka do.
  *
@@ -17,13 +17,15 @@ import { projectDir } from "@weir/flights";
 import { Effect } from "effect";
 import { type DoorProcess, startProcess, until } from "../door_process.ts";
 import { type Engine, openEngine } from "../engine.ts";
-import { load, median, sourceOnly, writeFlights } from "./flights_load.ts";
+import { load, median, writeFlights } from "./flights_load.ts";
 import type { Figure, How } from "./main.ts";
 
 const ROWS = 2_000_000;
 const PARTITIONS = 4;
 const APPEND_RECORDS = 4_000;
 const LAND_MS_MAX = 300_000;
+/** Whoever is asked how far it is does no other work meanwhile. */
+const LOOK_MS = 100;
 
 interface Run extends How {
   readonly file: string;
@@ -46,7 +48,6 @@ export async function kafka(how: How): Promise<void> {
     const target = { value: 4, is: "at least" } as const;
     add({ name: "  times ClickHouse's Kafka engine", value: Math.round((weir / engine) * 10) / 10, unit: "", target });
     await twoWorkers(run);
-    // Last, because it adds to the topic.
     await posts(run);
   } finally {
     await broker.stop();
@@ -79,14 +80,21 @@ async function fill({ file, broker }: Run): Promise<number> {
   return Effect.runPromise(Effect.scoped(Effect.provide(filling, kafkaLog({ brokers: [broker.address] }))));
 }
 
-/** A project of one source under a name of its own, so that its group has committed nothing yet. */
-function projectOf(dir: string, name: string): string {
+/** A project of one source under a name of its own, so that its group has committed nothing yet. Its topic stays as it is. */
+function projectOf(dir: string, name: string, topic = "flight"): string {
   const project = join(dir, `project_${name}`);
   mkdirSync(join(project, "ods"), { recursive: true });
-  const text = readFileSync(join(projectDir, "ods", "flight.sql"), "utf8").replace("ods.flight", `ods.${name}`);
+  const text = readFileSync(join(projectDir, "ods", "flight.sql"), "utf8")
+    .replace("ods.flight", `ods.${name}`)
+    .replace("topic: flight", `topic: ${topic}`)
+    .replace(/^retention:.*\n/m, "");
   writeFileSync(join(project, "ods", `${name}.sql`), text);
   return project;
 }
+
+/** Waits until so many rows are there. */
+const landed = (rows: () => Promise<number>) =>
+  until("landing", rows, { holds: (count) => count >= ROWS, withinMs: LAND_MS_MAX, everyMs: LOOK_MS });
 
 /** Lands the topic with one process and the embedded ClickHouse; rows a second. */
 async function toTable({ dir, broker, add }: Run): Promise<number> {
@@ -98,7 +106,7 @@ async function toTable({ dir, broker, add }: Run): Promise<number> {
     const door = await startProcess({ ...options, projectDir: projectOf(dir, name) });
     const before = { weir: cpuSeconds(door.pid), engine: cpuSeconds(door.engine()) };
     const startedMs = performance.now();
-    await until("landing", () => markers(door, name), { holds: (rows) => rows >= ROWS, withinMs: LAND_MS_MAX });
+    await landed(() => markers(door, name));
     rates.push(ROWS / ((performance.now() - startedMs) / 1_000));
     costs.push(
       { process: "worker", pid: door.pid, seconds: cpuSeconds(door.pid) - before.weir },
@@ -149,8 +157,7 @@ async function byKafkaEngine({ dir, broker, add }: Run): Promise<number> {
       await engine.ask(
         `CREATE MATERIALIZED VIEW bench.view${round} TO bench.flight${round} AS SELECT * FROM bench.queue${round}`,
       );
-      const count = async () => Number(await engine.ask(`SELECT count() FROM bench.flight${round}`));
-      await until("the Kafka engine", count, { holds: (rows) => rows >= ROWS, withinMs: LAND_MS_MAX });
+      await landed(async () => Number(await engine.ask(`SELECT count() FROM bench.flight${round}`)));
       rates.push(ROWS / ((performance.now() - startedMs) / 1_000));
       spent = cpuSeconds(engine.pid()) - before;
       await engine.ask(`DROP TABLE bench.view${round} SYNC`);
@@ -166,22 +173,39 @@ async function byKafkaEngine({ dir, broker, add }: Run): Promise<number> {
 }
 
 /** POST of batches: each answer means that all replicas in sync have the events. */
-async function posts({ dir, file, seconds, broker, add }: Run): Promise<void> {
+async function posts(run: Run): Promise<void> {
+  const { dir, broker, add } = run;
+  const unit = "events/s";
+  const projectDir = projectOf(dir, "posted", "posted");
   const env = { KAFKA_BROKERS: broker.address };
-  const door = await startProcess({ dataDir: join(dir, "posts"), projectDir: sourceOnly(dir), env });
+  const engine = await openEngine(join(dir, "engine_of_gateway"));
+  try {
+    const alone = { ...env, CLICKHOUSE_URL: engine.url, WEIR_ROLE: "gateway" };
+    const target = { value: 200_000, is: "at least" } as const;
+    const gateway = { dataDir: join(dir, "gateway"), projectDir, env: alone };
+    add({ name: "POST of 1,000 each to Kafka, by a gateway", value: await posted(run, gateway), unit, target });
+  } finally {
+    await engine.stop();
+  }
+  const all = { dataDir: join(dir, "posts"), projectDir, env };
+  add({ name: "  by a process that lands them beside it", value: await posted(run, all), unit });
+}
+
+async function posted({ file, seconds }: Run, options: Parameters<typeof startProcess>[0]): Promise<number> {
+  const door = await startProcess(options);
   const rates: number[] = [];
   for (let round = 0; round < 3; round++) {
-    const sent = await load(door, { file, eventsPerRequest: 1_000, connections: 16, seconds });
+    const sent = await load(door, {
+      file,
+      path: "/v1/ingest/posted",
+      eventsPerRequest: 1_000,
+      connections: 16,
+      seconds,
+    });
     rates.push(sent.events / sent.seconds);
   }
-  const target = { value: 200_000, is: "at least" } as const;
-  add({
-    name: "POST of 1,000 each to Kafka, landing beside it",
-    value: Math.round(median(rates)),
-    unit: "events/s",
-    target,
-  });
   await door.stop();
+  return Math.round(median(rates));
 }
 
 /** Lands the topic with one worker, then with two that share the partitions, over one ClickHouse. */
@@ -215,7 +239,7 @@ async function landedBy(
     env: { ...env, WEIR_ROLE: "gateway" },
   });
   const startedMs = performance.now();
-  await until("landing", () => markers(gateway, name), { holds: (rows) => rows >= ROWS, withinMs: LAND_MS_MAX });
+  await landed(() => markers(gateway, name));
   const rate = ROWS / ((performance.now() - startedMs) / 1_000);
   await audit(gateway, name);
   await Promise.all([gateway, ...open].map((door) => door.stop()));
