@@ -152,7 +152,10 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
             return Effect.as(awaited.length === 0 ? Effect.void : options.evolve(awaited), drifted);
           }),
         );
-        if (message.kind === "landed") hands.prepared.delete(token);
+        if (message.kind === "landed") {
+          hands.prepared.delete(token);
+          release(batch);
+        }
         // What was cut behind it is dissolved, too.
         if (message.kind === "drifted") hands.prepared.clear();
         yield* self.tell(message);
@@ -176,6 +179,11 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
       return options.drained;
   }
 };
+
+/** Frees the records of a batch that landed; a read goes whole, with the slice that ends it. */
+function release({ parts }: Batch): void {
+  for (const { slices } of parts) for (const { records, end } of slices) if (end === records.count) records.release?.();
+}
 
 /** Asks the warehouse what time it is. */
 const setClock = ({ clock }: Hands) =>

@@ -158,6 +158,8 @@ export interface Records {
   readonly valueEnds: Int32Array;
   /** Present where the bytes are not in the packed form. */
   readonly framed?: Framed;
+  /** Frees the memory, if it is nobody else's: nothing of the records may be read afterwards. Without it the collector does, later. */
+  readonly release?: () => void;
 }
 
 /** Records in the form of their own log: where each begins and ends in `bytes`, and the headers of those that have some. */
@@ -226,6 +228,23 @@ export function openRecords(
     }
   }
   return { ...at, count, bytes, offsets, timestamps, keyStarts, keyEnds, valueStarts, valueEnds };
+}
+
+/** Records whose columns are nobody else's, and with `bytes` these neither: they can be released. */
+export function releasable(records: Records, own: { readonly bytes: boolean }): Records {
+  const { offsets, timestamps, keyStarts, keyEnds, valueStarts, valueEnds, framed, bytes } = records;
+  const columns = [offsets, timestamps, keyStarts, keyEnds, valueStarts, valueEnds];
+  if (framed !== undefined) columns.push(framed.starts, framed.ends);
+  const release = () => {
+    for (const column of columns) free(column);
+    if (own.bytes) free(bytes);
+  };
+  return { ...records, release };
+}
+
+/** Frees an array's memory, which nobody else may use: the collector would let hundreds of MiB gather first. */
+export function free({ buffer }: ArrayBufferView): void {
+  (buffer as ArrayBuffer).transfer(0);
 }
 
 /** Walks packed records from `start` while they fit the bounds; says how many fit and where the last one ends. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { headersOf, openRecords, type Records, RecordWriter, walkPacked } from "./records.ts";
+import { headersOf, openRecords, type Records, RecordWriter, releasable, walkPacked } from "./records.ts";
 
 const where = { topic: "t", partition: 0, next: 0 };
 const bytes = (text: string) => new TextEncoder().encode(text);
@@ -82,6 +82,21 @@ describe("openRecords()", () => {
     const packed = numbered(3).packed();
     const run = { firstOffset: 0, count, start: 0, end: packed.length + shorter };
     expect(() => openRecords(where, packed, [run])).toThrow(RangeError);
+  });
+});
+
+describe("releasable()", () => {
+  test("frees columns and bytes when it is told to, and no sooner", () => {
+    const records = releasable(open(numbered(3)), { bytes: true });
+    expect([...records.offsets]).toEqual([0, 1, 2]);
+    records.release?.();
+    expect([records.offsets.length, records.valueEnds.length, records.bytes.length]).toEqual([0, 0, 0]);
+  });
+
+  test("leaves bytes alone that are others' as well", () => {
+    const writer = numbered(3);
+    releasable(open(writer), { bytes: false }).release?.();
+    expect([...open(writer).offsets]).toEqual([0, 1, 2]);
   });
 });
 

@@ -9,7 +9,7 @@
  *
  * @module
  */
-import type { Records } from "../records.ts";
+import { free, type Records, releasable } from "../records.ts";
 import { crc32c } from "./crc32c.ts";
 
 /** A transaction that was aborted: its producer's records from `firstOffset` on, until its end. */
@@ -255,15 +255,9 @@ class Taking {
       valueEnds: this.#valueEnds.subarray(0, count),
     };
     const framed = { starts: this.#starts, ends: this.#ends, headers: this.#headers };
-    return {
-      topic,
-      partition,
-      count,
-      next: this.#next,
-      bytes: this.#copy ?? this.#alone ?? fetched,
-      ...columns,
-      framed,
-    };
+    const own = this.#copy ?? this.#alone;
+    const records = { topic, partition, count, next: this.#next, bytes: own ?? fetched, ...columns, framed };
+    return releasable(records, { bytes: own !== undefined && own.length >= OWN_BYTES_MIN });
   }
 
   /** Where a section lies in the records' bytes, against its own. */
@@ -291,9 +285,9 @@ class Taking {
   }
 }
 
-/** Frees the memory of what was decompressed and copied: the collector would let hundreds of MiB gather first. */
+/** Frees what was decompressed and copied. */
 function giveBack({ bytes, at }: Section): void {
-  if (at === undefined && bytes.length >= OWN_BYTES_MIN) (bytes.buffer as ArrayBuffer).transfer(0);
+  if (at === undefined && bytes.length >= OWN_BYTES_MIN) free(bytes);
 }
 
 /** The type of a control batch's only record: its key is a version and a type, both of two bytes. */

@@ -8,7 +8,7 @@
  * @module
  */
 import { LogFailed, OffsetGap, type ReadAt } from "../log.ts";
-import { openRecords, type Records } from "../records.ts";
+import { openRecords, type Records, releasable } from "../records.ts";
 import { type Catalog, invalid, type Partition, unknownTopic } from "./catalog.ts";
 import type { Link } from "./link.ts";
 import type { ReadAnswer, ReaderCalls } from "./protocol.ts";
@@ -96,7 +96,7 @@ function opened(partition: Partition, at: ReadAt, answer: ReadAnswer): LogFailed
     return held ? damaged(at, `no records at ${at.offset}`) : gapOf(at, answer);
   }
   try {
-    return openRecords(whereFrom(at, answer.next), answer.bytes, answer.runs);
+    return releasable(openRecords(whereFrom(at, answer.next), answer.bytes, answer.runs), { bytes: true });
   } catch (error) {
     return damaged(at, String(error));
   }

@@ -8,7 +8,7 @@
  *
  * @module
  */
-import { openRecords, type PackedRun, type Records, RecordWriter } from "@weir/connectors";
+import { openRecords, type PackedRun, type Records, RecordWriter, releasable } from "@weir/connectors";
 import type { World } from "./world.ts";
 
 /** One record; its value is unique in the world. */
@@ -55,7 +55,8 @@ export class FakePartition {
         runs[runs.length - 1] = { ...run, count: run.count + 1, end: writer.length };
       else runs.push({ firstOffset: offset, count: 1, start, end: writer.length });
     }
-    return openRecords({ topic, partition: at.partition, next }, writer.packed(), runs);
+    // Its memory is its own: whoever reads on in what was released is noticed.
+    return releasable(openRecords({ topic, partition: at.partition, next }, writer.packed(), runs), { bytes: true });
   }
 
   /** Compacts some of the newest records away. */

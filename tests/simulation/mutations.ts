@@ -32,6 +32,12 @@ export const MUTATIONS: readonly Mutation[] = [
     replace: "if (end < slice.end) return { slices, rest: ready.slices.slice(index + 1), bytes };",
   },
   {
+    rule: "1 records are kept until the last batch that has some of them landed",
+    file: "actors/table.ts",
+    find: "if (end === records.count) records.release?.();",
+    replace: "if (end > 0) records.release?.();",
+  },
+  {
     rule: "1 a batch is of one shard",
     file: "actors/batch.ts",
     find: "filled.filter(([partition]) => shardOf(partition, shards) === shard)",
@@ -134,8 +140,8 @@ export const MUTATIONS: readonly Mutation[] = [
   {
     rule: "9 a missing commit resumes from the ledger",
     file: "actors/position.ts",
-    find: "const isNew = commit === undefined && ledger === undefined;",
-    replace: "const isNew = commit === undefined;",
+    find: "if (commit === undefined && ledger === undefined) return begun(",
+    replace: "if (commit === undefined) return begun(",
   },
   {
     rule: "9 a topic that is shorter than the position was created anew",
