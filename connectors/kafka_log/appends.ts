@@ -18,10 +18,10 @@
  *
  * @module
  */
-import type { Message } from "kafkajs";
 import type { Appended, AppendReceipt, LogFailed, Once, Write } from "../log.ts";
 import { ONCE_HEADER, ONCE_HEADER_BYTES, onceMarker } from "../once_header.ts";
-import { headersOf, openRecords } from "../records.ts";
+import { openRecords, type Records } from "../records.ts";
+import { BatchWriter, bytesOfRecord } from "./batch_writer.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
 import type { Clients } from "./client.ts";
 import { failureOf, invalid, unavailable } from "./failures.ts";
@@ -29,15 +29,13 @@ import { IdempotentProducer, type ProducedBatch } from "./producer.ts";
 
 /** A producer's batch of one partition, below the 1 MiB that brokers take unless told otherwise. */
 const BATCH_BYTES_MAX = 900_000;
-/** kafkajs makes objects of every record of a request before it sends the first byte. */
-const BATCH_RECORDS_MAX = 10_000;
+/** What a record may take more in a batch than packed. */
+const ADDED_BYTES = 16;
 /** Appends of one request, over all partitions; a single append may be larger. */
 const GROUP_BYTES_MAX = 16 << 20;
 const PENDING_BYTES_MAX = 64 << 20;
 /** What a queued append costs beside its records. */
 const APPEND_BYTES = 256;
-/** What a record costs a batch beside its key, headers and value, at most. */
-const RECORD_BYTES = 32;
 
 type Done = (failure: LogFailed | undefined, receipt: AppendReceipt | undefined) => void;
 
@@ -156,12 +154,12 @@ export class Appends {
   async #sendRound(round: readonly Batch[]): Promise<void> {
     this.#producer ??= this.#open();
     const producer = await this.#producer;
-    const bases = await producer.send(round.map(producedOf));
+    const bases = await producer.send(round);
     for (const { key, parts } of round) {
       let next = bases.get(key)!;
-      for (const { place, messages } of parts) {
+      for (const { place, count } of parts) {
         place.first ??= next;
-        next += messages.length;
+        next += count;
       }
     }
   }
@@ -222,81 +220,59 @@ class Placed {
 }
 
 /** What one request brings to one partition: records of one or more writes, in their order. */
-interface Batch {
-  readonly key: string;
-  readonly topic: string;
-  readonly partition: number;
-  readonly parts: { readonly place: Place; readonly messages: readonly Message[] }[];
-  bytes: number;
-  count: number;
+interface Batch extends ProducedBatch {
+  readonly round: number;
+  /** Each write's place, once for every batch that has some of its records. */
+  readonly parts: { readonly place: Place; count: number }[];
 }
-
-interface Size {
-  readonly bytes: number;
-  readonly count: number;
-}
-
-const fits = (batch: Size, more: Size) =>
-  batch.bytes + more.bytes <= BATCH_BYTES_MAX && batch.count + more.count <= BATCH_RECORDS_MAX;
 
 /** Cuts writes into requests of at most one batch for each partition. */
 function roundsOf(placed: readonly Placed[]): readonly (readonly Batch[])[] {
-  const rounds: Map<string, Batch>[] = [];
-  const lastOf = new Map<string, number>();
+  const rounds: Batch[][] = [];
+  const open = new Map<string, Batch>();
+  const begin = ({ topic, partition }: Write): Batch => {
+    const key = `${topic}\n${partition}`;
+    const round = (open.get(key)?.round ?? -1) + 1;
+    const batch: Batch = { key, topic, partition, round, records: new BatchWriter(), parts: [] };
+    rounds[round] ??= [];
+    rounds[round]!.push(batch);
+    open.set(key, batch);
+    return batch;
+  };
   for (const { append, places } of placed) {
     const once = append.once && onceMarker(append.once);
     for (const place of places) {
-      const { topic, partition } = place.write;
-      const key = `${topic}\n${partition}`;
-      for (const { messages, bytes } of chunksOf(place.write, once)) {
-        let round = lastOf.get(key) ?? 0;
-        const last = rounds[round]?.get(key);
-        if (last !== undefined && !fits(last, { bytes, count: messages.length })) round += 1;
-        lastOf.set(key, round);
-        rounds[round] ??= new Map();
-        const batch = rounds[round]!.get(key) ?? { key, topic, partition, parts: [], bytes: 0, count: 0 };
-        batch.parts.push({ place, messages });
-        batch.bytes += bytes;
-        batch.count += messages.length;
-        rounds[round]!.set(key, batch);
+      const { topic, partition, indexes } = place.write;
+      const records = recordsOf(place.write);
+      if (records.count === 0) continue;
+      let batch = open.get(`${topic}\n${partition}`) ?? begin(place.write);
+      // What fits into one batch is not divided: it is stored or not.
+      const whole = records.bytes.length + records.count * (ADDED_BYTES + (once === undefined ? 0 : ONCE_HEADER_BYTES));
+      if (batch.records.count > 0 && batch.records.length + whole > BATCH_BYTES_MAX) batch = begin(place.write);
+      let part = partOf(batch, place);
+      for (let i = 0; i < records.count; i++) {
+        const more = once && { [ONCE_HEADER]: once(indexes?.[i] ?? i) };
+        const isFull = batch.records.length + bytesOfRecord(records, i, more) > BATCH_BYTES_MAX;
+        if (isFull && batch.records.count > 0) {
+          batch = begin(place.write);
+          part = partOf(batch, place);
+        }
+        batch.records.add(records, i, more);
+        part.count += 1;
       }
     }
   }
-  return rounds.map((round) => [...round.values()]);
+  return rounds;
 }
 
-/** A write's records as messages, in pieces that fit a batch; `once` names each of them. */
-function* chunksOf(
-  { partition, records, indexes }: Write,
-  once: ((index: number) => string) | undefined,
-): Generator<{ messages: Message[]; bytes: number }> {
+function partOf({ parts }: Batch, place: Place): Batch["parts"][number] {
+  const part = { place, count: 0 };
+  parts.push(part);
+  return part;
+}
+
+/** A write's records, opened where they were packed. */
+function recordsOf({ topic, partition, records }: Write): Records {
   const run = { firstOffset: 0, count: records.count, start: 0, end: records.length };
-  const open = openRecords({ topic: "", partition, next: records.count }, records.packed(), [run]);
-  const sliceOf = (start: number, end: number) =>
-    Buffer.from(open.bytes.buffer, open.bytes.byteOffset + start, end - start);
-  let messages: Message[] = [];
-  let bytes = 0;
-  for (let i = 0; i < open.count; i++) {
-    const [keyStart, valueStart, valueEnd] = [open.keyStarts[i]!, open.valueStarts[i]!, open.valueEnds[i]!];
-    const keyEnd = open.keyEnds[i]!;
-    const size =
-      valueEnd - (keyStart < 0 ? keyEnd : keyStart) + RECORD_BYTES + (once === undefined ? 0 : ONCE_HEADER_BYTES);
-    if (messages.length > 0 && !fits({ bytes, count: messages.length }, { bytes: size, count: 1 })) {
-      yield { messages, bytes };
-      [messages, bytes] = [[], 0];
-    }
-    messages.push({
-      partition,
-      key: keyStart < 0 ? null : sliceOf(keyStart, keyEnd),
-      value: valueStart < 0 ? null : sliceOf(valueStart, valueEnd),
-      headers: { ...headersOf(open, i), ...(once && { [ONCE_HEADER]: once(indexes?.[i] ?? i) }) },
-      timestamp: String(open.timestamps[i]),
-    });
-    bytes += size;
-  }
-  if (messages.length > 0) yield { messages, bytes };
-}
-
-function producedOf({ key, topic, partition, parts }: Batch): ProducedBatch {
-  return { key, topic, partition, messages: parts.flatMap(({ messages }) => messages) };
+  return openRecords({ topic, partition, next: records.count }, records.packed(), [run]);
 }

@@ -43,26 +43,6 @@ declare module "kafkajs/src/cluster/index.js" {
       }[];
     }>;
     initProducerId(ask: { transactionTimeout: number }): Promise<{ producerId: string; producerEpoch: number }>;
-    produce(ask: {
-      producerId: string;
-      producerEpoch: number;
-      acks: number;
-      timeout: number;
-      compression: number;
-      topicData: readonly {
-        topic: string;
-        partitions: readonly {
-          partition: number;
-          firstSequence: number;
-          messages: readonly import("kafkajs").Message[];
-        }[];
-      }[];
-    }): Promise<{
-      topics: readonly {
-        topicName: string;
-        partitions: readonly { partition: number; baseOffset: string }[];
-      }[];
-    }>;
     leaveGroup(ask: { groupId: string; memberId: string }): Promise<unknown>;
     offsetFetch(ask: {
       groupId: string;

@@ -13,15 +13,14 @@
  *
  * @module
  */
-import { CompressionTypes, type Message } from "kafkajs";
 import type Cluster from "kafkajs/src/cluster/index.js";
+import type { BatchWriter, Producer } from "./batch_writer.ts";
 import type { Catalog } from "./catalog.ts";
 import { anyBroker } from "./client.ts";
-import "./compression.ts"; // gives kafkajs its zstd
 import { failureOf, typeOf, unavailable } from "./failures.ts";
+import { askProduce, raise } from "./wire.ts";
 
 const REPLICAS_MS_MAX = 15_000;
-const ALL_IN_SYNC = -1;
 /** How long failed tries are repeated: a leader that died is replaced within a broker's session, 9 s unless told otherwise. */
 const TRIES_MS_MAX = 12_000;
 const PAUSE_MS_MIN = 50;
@@ -36,30 +35,31 @@ export interface ProducedBatch {
   readonly key: string;
   readonly topic: string;
   readonly partition: number;
-  readonly messages: readonly Message[];
+  readonly records: BatchWriter;
+}
+
+/** A batch with its numbers, the same bytes for every try. */
+interface SealedBatch extends ProducedBatch {
+  readonly sealed: Buffer;
 }
 
 /** Who sends: Kafka numbers producers, and each counts its records by partition. */
 export class IdempotentProducer {
   readonly #cluster: Cluster;
   readonly #catalog: Catalog;
-  readonly #who: { readonly producerId: string; readonly producerEpoch: number };
+  readonly #who: Producer;
   /** The next number by the partition's key. */
   readonly #sequences = new Map<string, number>();
 
   /** Asks for a number of its own; `cluster`'s connections are closed with it. */
   static async open(cluster: Cluster, catalog: Catalog): Promise<IdempotentProducer> {
-    const who = await repeated(async () =>
+    const { producerId, producerEpoch } = await repeated(async () =>
       (await anyBroker(cluster)).initProducerId({ transactionTimeout: TRANSACTION_MS }),
     );
-    return new IdempotentProducer({ cluster, catalog, who });
+    return new IdempotentProducer({ cluster, catalog, who: { id: BigInt(producerId), epoch: producerEpoch } });
   }
 
-  private constructor(parts: {
-    readonly cluster: Cluster;
-    readonly catalog: Catalog;
-    readonly who: { readonly producerId: string; readonly producerEpoch: number };
-  }) {
+  private constructor(parts: { readonly cluster: Cluster; readonly catalog: Catalog; readonly who: Producer }) {
     this.#cluster = parts.cluster;
     this.#catalog = parts.catalog;
     this.#who = parts.who;
@@ -71,16 +71,16 @@ export class IdempotentProducer {
    */
   async send(batches: readonly ProducedBatch[]): Promise<ReadonlyMap<string, number>> {
     const stored = new Map<string, number>();
+    const sealed = batches.map((batch): SealedBatch => {
+      return { ...batch, sealed: batch.records.seal(this.#who, this.#sequences.get(batch.key) ?? 0) };
+    });
+    const rest = () => sealed.filter(({ key }) => !stored.has(key));
     await repeated(
-      () =>
-        this.#try(
-          batches.filter(({ key }) => !stored.has(key)),
-          stored,
-        ),
+      () => this.#try(rest(), stored),
       () => this.#lookAgain(),
     );
-    for (const { key, messages } of batches)
-      this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + messages.length) % SEQUENCES);
+    for (const { key, records } of batches)
+      this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + records.count) % SEQUENCES);
     return stored;
   }
 
@@ -89,8 +89,8 @@ export class IdempotentProducer {
   }
 
   /** Sends to every leader, and hears of all of them before it fails: nothing is on its way when it is tried again. */
-  async #try(batches: readonly ProducedBatch[], stored: Map<string, number>): Promise<void> {
-    const leaders = new Map<number, ProducedBatch[]>();
+  async #try(batches: readonly SealedBatch[], stored: Map<string, number>): Promise<void> {
+    const leaders = new Map<number, SealedBatch[]>();
     for (const batch of batches) {
       const { leaders: known } = this.#catalog.known(batch.topic) ?? (await this.#catalog.topic(batch.topic));
       const leader = known[batch.partition] ?? -1;
@@ -105,23 +105,23 @@ export class IdempotentProducer {
 
   async #ask(of: {
     readonly leader: number;
-    readonly led: readonly ProducedBatch[];
+    readonly led: readonly SealedBatch[];
     readonly stored: Map<string, number>;
   }): Promise<void> {
     if (of.leader < 0) throw unavailable("a partition has no leader");
     const broker = await this.#cluster.findBroker({ nodeId: of.leader });
-    const { topics } = await broker.produce({
-      ...{ ...this.#who, acks: ALL_IN_SYNC, timeout: REPLICAS_MS_MAX, compression: CompressionTypes.ZSTD },
-      topicData: of.led.map(({ key, topic, partition, messages }) => {
-        return { topic, partitions: [{ partition, messages, firstSequence: this.#sequences.get(key) ?? 0 }] };
-      }),
+    const topics = [...Map.groupBy(of.led, ({ topic }) => topic)].map(([topic, led]) => {
+      return { topic, partitions: led.map(({ partition, sealed }) => ({ partition, batch: sealed })) };
     });
-    const answers = topics.flatMap(({ topicName, partitions }) => partitions.map((one) => ({ topicName, ...one })));
+    const answers = await askProduce(broker, { topics, waitMs: REPLICAS_MS_MAX });
+    const failed: number[] = [];
     for (const { key, topic, partition } of of.led) {
-      const answer = answers.find((one) => one.topicName === topic && one.partition === partition);
+      const answer = answers.find((one) => one.topic === topic && one.partition === partition);
       if (answer === undefined) throw unavailable("Kafka did not say where it stored the records");
-      of.stored.set(key, Number(answer.baseOffset));
+      if (answer.error === 0) of.stored.set(key, answer.base);
+      else failed.push(answer.error);
     }
+    for (const error of failed) raise(error);
   }
 
   /** Who leads now, and at which addresses the brokers are; if nobody can say, the next try hears that. */

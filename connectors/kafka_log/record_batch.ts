@@ -34,13 +34,13 @@ export interface TakeFrom {
 }
 
 /** Bytes before a batch's length is counted: base offset and the length itself. */
-const PREFIX_BYTES = 12;
+export const PREFIX_BYTES = 12;
 /** Bytes of a batch before its records. */
-const HEADER_BYTES = 61;
-const MAGIC = 2;
+export const HEADER_BYTES = 61;
+export const MAGIC = 2;
 /** Where the checksum lies, and from where on it counts. */
-const SUM_AT = 17;
-const SUMMED_FROM = 21;
+export const SUM_AT = 17;
+export const SUMMED_FROM = 21;
 const CODEC_MASK = 0x07;
 const LOG_APPEND_TIME = 0x08;
 const TRANSACTIONAL = 0x10;

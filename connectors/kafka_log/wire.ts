@@ -1,7 +1,8 @@
 /**
  * The requests that kafkajs does not know, or answers in too little detail.
  *
- *   Metadata v12 (ids of topics) · Fetch v11 (records undecoded) · OffsetCommit v7 (an error for each partition)
+ *   Metadata v12 (ids of topics) · Fetch v11 (records undecoded) · Produce v7 (batches as they are made; an error for
+ *   each partition) · OffsetCommit v7 (an error for each partition)
  *   · JoinGroup v5 (says the member's id before it waits) · IncrementalAlterConfigs v0 (leaves other settings alone)
  *
  * Each function is one request and its answer, field for field: https://kafka.apache.org/protocol
@@ -14,11 +15,12 @@ import Encoder from "kafkajs/src/protocol/encoder.js";
 import protocolErrors from "kafkajs/src/protocol/error.js";
 import type { Aborted } from "./record_batch.ts";
 
-const API = { fetch: 1, metadata: 3, offsetCommit: 8, joinGroup: 11, incrementalAlterConfigs: 44 } as const;
+const API = { produce: 0, fetch: 1, metadata: 3, offsetCommit: 8, joinGroup: 11, incrementalAlterConfigs: 44 } as const;
 /** The log is read by clients: replicas have numbers from 0. */
 const CLIENT = -1;
 const NONE = -1;
 const READ_COMMITTED = 1;
+const ALL_IN_SYNC = -1;
 const TOPIC_RESOURCE = 2;
 const SET = 0;
 const UUID_BYTES = 16;
@@ -176,6 +178,55 @@ function readFetched(answer: Decoder): FetchedPartition[] {
     }));
     answer.readInt32(); // a replica that would rather be read
     return { topic, partition, error, aborted, readableTo, records: answer.readBytes() ?? NO_BYTES };
+  });
+}
+
+/** Batches for partitions of one topic. */
+export interface ProduceTopic {
+  readonly topic: string;
+  readonly partitions: readonly { readonly partition: number; readonly batch: Buffer }[];
+}
+
+/** What became of one partition's batch: the offset of its first record, or an error. */
+export interface ProducedPartition {
+  readonly topic: string;
+  readonly partition: number;
+  /** The protocol's number; 0 for none. */
+  readonly error: number;
+  readonly base: number;
+}
+
+/** Stores batches in partitions that this broker leads; answers when all replicas in sync have them. */
+export async function askProduce(
+  broker: Broker,
+  ask: { readonly topics: readonly ProduceTopic[]; readonly waitMs: number },
+): Promise<readonly ProducedPartition[]> {
+  const topics = ask.topics.map(({ topic, partitions }) =>
+    new Encoder()
+      .writeString(topic)
+      .writeArray(partitions.map(({ partition, batch }) => new Encoder().writeInt32(partition).writeBytes(batch))),
+  );
+  const body = new Encoder()
+    .writeString(null) // no transaction
+    .writeInt16(ALL_IN_SYNC)
+    .writeInt32(ask.waitMs)
+    .writeArray(topics);
+  const answered = await send(broker, { name: "produce", version: 7, body }, (answer) => {
+    const produced = answer.readArray(readProduced);
+    return { clientSideThrottleTime: answer.readInt32(), topics: produced };
+  });
+  return answered.topics.flat();
+}
+
+function readProduced(answer: Decoder): ProducedPartition[] {
+  const topic = answer.readString()!;
+  return answer.readArray(() => {
+    const partition = answer.readInt32();
+    const error = answer.readInt16();
+    const base = Number(answer.readInt64().toString());
+    answer.readInt64(); // when it was appended, if the log says that
+    answer.readInt64(); // the first offset
+    return { topic, partition, error, base };
   });
 }
 
