@@ -156,8 +156,11 @@ const perform = (options: TableOptions, { hands, action, self }: Performing): Ef
           hands.prepared.delete(token);
           release(batch);
         }
-        // What was cut behind it is dissolved, too.
-        if (message.kind === "drifted") hands.prepared.clear();
+        if (message.kind === "drifted") {
+          // What was cut behind it is dissolved, too, once nobody reads its records any more: others may free them.
+          yield* Effect.forEach(hands.prepared.values(), Deferred.await, { discard: true });
+          hands.prepared.clear();
+        }
         yield* self.tell(message);
       });
     }

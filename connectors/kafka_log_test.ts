@@ -160,6 +160,71 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
     }
   });
 
+  /** Appends that are under way together, and so are merged. */
+  const appendTogether = (writes: readonly Parameters<Log["Service"]["append"]>[0][number][]) =>
+    Effect.flatMap(Log, (log) =>
+      Effect.forEach(writes, (write) => Effect.exit(log.append([write])), { concurrency: "unbounded" }),
+    );
+  const random = (bytes: number) =>
+    Buffer.from(crypto.getRandomValues(new Uint8Array((bytes * 3) >> 2))).toString("base64"); // nothing to compress
+
+  test("divides what its topic takes one by one but not together; too large a record fails alone", async () => {
+    const small = Array.from({ length: 20 }, () => random(4_000));
+    const rows = Array.from({ length: 30 }, () => random(1_000));
+    const [ends, read, again] = await withLog(
+      Effect.gen(function* () {
+        const log = yield* Log;
+        const topic = yield* freshTopic(2);
+        yield* Effect.promise(() => setTopic(topic, { "max.message.bytes": "10000" }));
+        const write = (values: readonly string[], partition = 0) => ({
+          topic,
+          partition,
+          records: packed([...values]),
+        });
+        const tooLarge = write([random(20_000)]);
+        const writes = [...small.slice(0, 10).map((value) => write([value])), tooLarge, write(small, 1), write(rows)];
+        const ended = yield* appendTogether([...writes, ...small.slice(10).map((value) => write([value]))]);
+        const [first] = (yield* log.append([write(rows)])).appended;
+        const stored = yield* Effect.forEach([0, 1], (partition) => readAll({ ...at(topic), partition }));
+        return [ended, stored.map((all) => all.flatMap(valuesOf)), first] as const;
+      }),
+    );
+    const failed = ends.filter(Exit.isFailure);
+    expect(failed).toHaveLength(1);
+    expect(ends[10]).toBe(failed[0]!);
+    const said = JSON.stringify(failed[0]);
+    for (const word of ["invalid", "max.message.bytes"]) expect(said).toContain(word);
+    expect(read[1]).toEqual(small);
+    expect(read[0]).toEqual([...small.slice(0, 10), ...rows, ...small.slice(10), ...rows]);
+    expect(again).toMatchObject({ first: 50, next: 80, count: 30 });
+    const firsts = ends.map((end) => (Exit.isSuccess(end) ? end.value.appended[0]!.first : undefined));
+    expect(firsts).toEqual([...Array(10).keys(), undefined, 0, 10, ...Array.from({ length: 10 }, (_, i) => 40 + i)]);
+  });
+
+  test("tells of a topic that is gone to who appends to it, and to nobody else", async () => {
+    const [ends, read] = await withLog(
+      Effect.gen(function* () {
+        const log = yield* Log;
+        const [gone, there] = [yield* freshTopic(1), yield* freshTopic(1)];
+        const writes = [gone, there].map((topic) => ({ topic, partition: 0, records: packed(["before"]) }));
+        yield* log.append(writes);
+        yield* Effect.promise(async () => {
+          const admin = other().admin();
+          await admin.connect();
+          await admin.deleteTopics({ topics: [gone] });
+          await admin.disconnect();
+        });
+        const ended = yield* appendTogether(
+          [gone, there].map((topic) => ({ topic, partition: 0, records: packed(["x"]) })),
+        );
+        return [ended, (yield* readAll(at(there))).flatMap(valuesOf)] as const;
+      }),
+    );
+    expect(JSON.stringify(ends[0])).toContain("unknown topic");
+    expect(Exit.isSuccess(ends[1]!)).toBe(true);
+    expect(read).toEqual(["before", "x"]);
+  });
+
   test("fences a member whose group went on in another client", async () => {
     await withLog(
       Effect.scoped(

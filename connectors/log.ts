@@ -94,11 +94,14 @@ export interface Once {
   readonly answer: string;
 }
 
-/** Where an append's records went: `first` is the offset of its first record in that partition. */
+/** Where an append's records went; those of others may lie between them. */
 export interface Appended {
   readonly topic: string;
   readonly partition: number;
+  /** The offset of the first record. */
   readonly first: number;
+  /** The offset behind the last one. */
+  readonly next: number;
   readonly count: number;
 }
 

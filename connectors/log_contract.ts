@@ -192,7 +192,7 @@ function recordChecks(check: Check): void {
         const values = Array.from({ length: size }, () => `${offsets.length}`.padEnd(100, "."));
         const { appended } = yield* log.append([{ topic, partition: 0, records: packed(values) }]);
         for (let i = 0; i < size; i++) offsets.push(appended[0].first + i);
-        ends.push(appended[0].first + size);
+        ends.push(appended[0].next);
       }
       for (const from of [0, 1, 5, 8, 20, 39]) {
         for (const bounds of [{ recordsMax: 1 }, { recordsMax: 9 }, { bytesMax: 1 }, { bytesMax: 700 }, {}]) {

@@ -38,7 +38,9 @@ describe("copy()", () => {
         expect(yield* log.committed({ group: "g", topic: "t" })).toEqual([{ partition: 0, offset: 1, metadata: "m" }]);
         const repeated = yield* log.append(write(["a", "b"]), { key: "k", fingerprint: "f", answer: "anew" });
         expect(repeated).toMatchObject({ repeated: true, answer: "as before" });
-        expect((yield* log.append(write(["d"]))).appended).toEqual([{ topic: "t", partition: 0, first: 2, count: 1 }]);
+        expect((yield* log.append(write(["d"]))).appended).toEqual([
+          { topic: "t", partition: 0, first: 2, next: 3, count: 1 },
+        ]);
       }),
     );
   });

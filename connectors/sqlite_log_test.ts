@@ -70,7 +70,7 @@ describe("sqliteLog() and idempotency keys", () => {
         yield* append(log, ["before"]);
         const receipt = yield* append(log, ["a", "b"], once("k"));
         expect(receipt.repeated).toBe(false);
-        expect(receipt.appended).toEqual([{ topic: "t", partition: 0, first: 1, count: 2 }]);
+        expect(receipt.appended).toEqual([{ topic: "t", partition: 0, first: 1, next: 3, count: 2 }]);
         expect(yield* append(log, ["a", "b"], once("k"))).toEqual({ ...receipt, repeated: true });
         return receipt;
       }),
@@ -106,9 +106,10 @@ describe("sqliteLog() and idempotency keys", () => {
         const receipts = exits.map((exit) => (exit._tag === "Success" ? exit.success : exit.failure._tag));
         const values = valuesOf(yield* log.read(at("t")));
         expect(values.toSorted()).toEqual(["0", "j", "k1", "k2", "known", "p1", "p2"]);
-        const place = (value: string, count: number) => [
-          { topic: "t", partition: 0, first: values.indexOf(value), count },
-        ];
+        const place = (value: string, count: number) => {
+          const first = values.indexOf(value);
+          return [{ topic: "t", partition: 0, first, next: first + count, count }];
+        };
         expect(receipts).toEqual([
           { appended: place("p1", 1), repeated: false },
           { appended: place("k1", 2), repeated: false, answer: "answer to k" },
@@ -338,9 +339,8 @@ test(`sqliteLog() agrees with a model over random appends and reads (WEIR_SEED=$
             records.addSlice(bytes, { keyStart: 0, keyEnd: 1, valueStart: 1, valueEnd: bytes.length, timestampMs: 1 });
           }
           const receipt = yield* log.append([{ topic: "t", partition, records }]);
-          expect(receipt.appended).toEqual([
-            { topic: "t", partition, first: model[partition].length, count: values.length },
-          ]);
+          const [first, count] = [model[partition].length, values.length];
+          expect(receipt.appended).toEqual([{ topic: "t", partition, first, next: first + count, count }]);
           model[partition].push(...values);
         } else {
           const offset = random(model[partition].length + 1);

@@ -256,7 +256,7 @@ async function append(door: Door, running: RunningSource, { sorted, bytes, key }
   const { appended, repeated, answer } = exit.value;
   const said = repeated && answer !== undefined ? (JSON.parse(answer) as Answered) : answered(sorted);
   (repeated ? duplicate : acceptedTotal).add(said.accepted);
-  const position = new Map(appended.map(({ partition, first, count }) => [partition, first + count]));
+  const position = new Map(appended.map(({ partition, next }) => [partition, next]));
   const body = {
     accepted: repeated ? 0 : said.accepted,
     duplicates: repeated ? said.accepted : 0,

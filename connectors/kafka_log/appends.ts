@@ -1,15 +1,17 @@
 /**
  * Appends: what arrives while a request is on its way becomes the next one.
  *
- *   append ──▶ queued ──merged by partition──▶ on its way ──acknowledged by all replicas in sync──▶ answered
- *                 └──interrupted──▶ dropped          └──failed──▶ failed, and the producer is replaced
+ *   append ──▶ queued ──cut into rounds──▶ on its way ──acknowledged by all replicas in sync──▶ answered
+ *                 └──interrupted──▶ dropped     ▲   └──failed──▶ failed, and the producer is replaced
+ *                                               └──────┴──too large together──▶ divided
  *
- * What an answer means:
+ * What an answer means, to each append for itself:
  * - acknowledged: every record is stored once. The producer is idempotent, its repeats keep their numbers, and one
  *   request for each leader is on its way at most; only when all have been heard of is anything repeated or sent next.
- * - failed: each partition's batches are stored or not, in any combination, and one that was cut off on its way may
- *   still be stored a moment later. A repeat stores again what was stored. Its records would continue the sequence of
- *   the failed ones, which Kafka might take for repeats and drop, so a failed producer is never used again.
+ * - failed: some of its records are not stored, or nobody knows: each batch that has some is stored or not, in any
+ *   combination, and one that was cut off on its way may still be stored a moment later. A repeat stores again what was
+ *   stored. What is sent next would continue the sequence of the failed ones, which Kafka might take for repeats and
+ *   drop, so a failed producer is never used again.
  *
  * Kafka has no append over several partitions that is whole or not at all outside of transactions, and a transaction
  * would not help here: who loses the answer to its end does not know either how it ended. What can be known before
@@ -18,22 +20,21 @@
  *
  * @module
  */
-import type { Appended, AppendReceipt, LogFailed, Once, Write } from "../log.ts";
-import { ONCE_HEADER, ONCE_HEADER_BYTES, onceMarker } from "../once_header.ts";
-import { openRecords, type Records } from "../records.ts";
-import { BatchWriter, bytesOfRecord } from "./batch_writer.ts";
+import { type Appended, type AppendReceipt, LogFailed, type Once, type Write } from "../log.ts";
+import { ONCE_HEADER_BYTES } from "../once_header.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
 import type { Clients } from "./client.ts";
-import { failureOf, invalid, unavailable } from "./failures.ts";
-import { IdempotentProducer, type ProducedBatch } from "./producer.ts";
+import { failureOf, invalid, isTooLarge, unavailable, unknownTopic } from "./failures.ts";
+import { IdempotentProducer, type Sent } from "./producer.ts";
+import { type Batch, type Part, type Place, placesOf, roundsOf, type Sending } from "./rounds.ts";
 
 /** A producer's batch of one partition, below the 1 MiB that brokers take unless told otherwise. */
 const BATCH_BYTES_MAX = 900_000;
-/** What a record may take more in a batch than packed. */
-const ADDED_BYTES = 16;
 /** Appends of one request, over all partitions; a single append may be larger. */
 const GROUP_BYTES_MAX = 16 << 20;
 const PENDING_BYTES_MAX = 64 << 20;
+/** Topics that are known to take smaller batches than usual. */
+const LEARNED_TOPICS_MAX = 1_000;
 /** What a queued append costs beside its records. */
 const APPEND_BYTES = 256;
 
@@ -52,6 +53,8 @@ export class Appends {
   readonly #clients: Clients;
   readonly #catalog: Catalog;
   #producer: Promise<IdempotentProducer> | undefined;
+  /** How large a batch may be, where that turned out to be less than usual, by topic. */
+  readonly #bytesMax = new Map<string, number>();
   #queue: QueuedAppend[] = [];
   #pendingBytes = 0;
   #working: Promise<void> | undefined;
@@ -100,15 +103,11 @@ export class Appends {
     await Promise.resolve(); // lets the appends of this turn come together
     while (this.#queue.length > 0) {
       const group = this.#take();
-      const placed: Placed[] = [];
-      for (const append of group) {
-        // one after the other: the second finds the catalog as the first one left it
-        const failure = await this.#missing(append.writes);
-        if (failure === undefined) placed.push(new Placed(append));
-        else append.done(failure, undefined);
+      try {
+        await this.#send(group);
+      } finally {
+        for (const { bytes } of group) this.#pendingBytes -= bytes;
       }
-      if (placed.length > 0) await this.#send(placed);
-      for (const { bytes } of group) this.#pendingBytes -= bytes;
     }
     this.#working = undefined;
   }
@@ -123,44 +122,105 @@ export class Appends {
     return taken.filter((append) => !append.cancelled);
   }
 
-  /** What an append asks for that is not there. */
-  async #missing(writes: readonly Write[]): Promise<LogFailed | undefined> {
+  async #send(group: readonly QueuedAppend[]): Promise<void> {
+    const sent = group.map((append) => new SentAppend(append));
     try {
-      for (const { topic, partition } of writes) {
-        const known = this.#catalog.known(topic) ?? (await this.#catalog.topic(topic));
-        const failure = partitionFailure(known, partition);
-        if (failure === undefined) continue;
-        this.#catalog.stale();
-        const again = partitionFailure(await this.#catalog.topic(topic), partition);
-        if (again !== undefined) return again;
-      }
-      return undefined;
+      await this.#check(sent);
+      await this.#sendAll(sent.flatMap((one) => one.parts()));
     } catch (error) {
-      return failureOf(error, { doing: "append" });
+      const failure = failureOf(error, { doing: "append" });
+      for (const one of sent) if (!one.isStored) one.failure ??= failure;
+    }
+    if (sent.some(({ failure }) => failure !== undefined)) await this.#explain(sent);
+    for (const one of sent) one.answer();
+  }
+
+  /** Fails the appends that ask for what is not there; throws LogFailed if nobody can be asked. */
+  async #check(sent: readonly SentAppend[]): Promise<void> {
+    for (const one of sent) {
+      // one after the other: the second finds the catalog as the first one left it
+      if ((await this.#missing(one.append.writes)) === undefined) continue;
+      this.#catalog.stale();
+      one.failure = await this.#missing(one.append.writes);
     }
   }
 
-  async #send(placed: readonly Placed[]): Promise<void> {
+  /** Tells those whose topic is gone meanwhile that this is why they failed. */
+  async #explain(sent: readonly SentAppend[]): Promise<void> {
     try {
-      for (const round of roundsOf(placed)) await this.#sendRound(round);
+      await this.#catalog.refresh();
+      for (const one of sent)
+        if (one.failure !== undefined) one.failure = (await this.#missing(one.append.writes)) ?? one.failure;
+    } catch {
+      // The brokers are away: nobody knows more than what was heard before.
+    }
+  }
+
+  /** What an append asks for that is not there; throws LogFailed if nobody can be asked. */
+  async #missing(writes: readonly Write[]): Promise<LogFailed | undefined> {
+    for (const { topic, partition } of writes) {
+      const found = this.#catalog.known(topic) ?? (await this.#catalog.find(topic));
+      const failure = found === undefined ? unknownTopic(topic) : partitionFailure(found, partition);
+      if (failure !== undefined) return failure;
+    }
+    return undefined;
+  }
+
+  async #sendAll(parts: readonly Part[]): Promise<void> {
+    const bytesMax = (topic: string) => this.#bytesMax.get(topic) ?? BATCH_BYTES_MAX;
+    const cut = (some: readonly Part[]) =>
+      roundsOf(
+        some.filter(({ place }) => place.of.failure === undefined),
+        bytesMax,
+      );
+    for (let rounds = cut(parts); rounds.length > 0; ) {
+      const [round = [], ...later] = rounds;
+      const divided = await this.#sendRound(round);
+      // Behind a failure all is cut anew: in smaller batches, and without the rest of what failed.
+      rounds = divided === undefined ? later : cut([...divided, ...later.flat().flatMap((batch) => batch.parts)]);
+    }
+  }
+
+  /**
+   * Sends what each partition has in a round; if some failed, answers what of that is to be sent in smaller batches.
+   * Throws LogFailed if the time for tries is up: what comes behind would wait as long.
+   */
+  async #sendRound(round: readonly Batch[]): Promise<readonly Part[] | undefined> {
+    const { stored, refused, failed } = await this.#produce(round);
+    const divided: Part[] = [];
+    let late: LogFailed | undefined;
+    for (const { key, topic, records, parts } of round) {
+      const first = stored.get(key);
+      if (first !== undefined) arrived(parts, first);
+      else if (isTooLarge(refused.get(key)) && records.count > 1) {
+        this.#learn(topic, records.length / 2);
+        divided.push(...parts);
+      } else {
+        const failure = failureIn(topic, refused.get(key) ?? failed.get(key));
+        for (const { place } of parts) place.of.failure ??= failure;
+        if (failure.retriable) late = failure;
+      }
+    }
+    if (late !== undefined) throw late;
+    return stored.size < round.length ? divided : undefined;
+  }
+
+  #learn(topic: string, bytesMax: number): void {
+    const before = this.#bytesMax.get(topic) ?? BATCH_BYTES_MAX;
+    if (this.#bytesMax.size >= LEARNED_TOPICS_MAX) this.#bytesMax.clear();
+    this.#bytesMax.set(topic, Math.min(before, bytesMax));
+  }
+
+  async #produce(round: readonly Batch[]): Promise<Sent> {
+    try {
+      this.#producer ??= this.#open();
+      const producer = await this.#producer;
+      const sent = await producer.send(round);
+      if (sent.stored.size < round.length) await this.#drop();
+      return sent;
     } catch (error) {
       await this.#drop();
-      await this.#fail(placed, error);
-      return;
-    }
-    for (const one of placed) one.append.done(undefined, one.receipt());
-  }
-
-  async #sendRound(round: readonly Batch[]): Promise<void> {
-    this.#producer ??= this.#open();
-    const producer = await this.#producer;
-    const bases = await producer.send(round);
-    for (const { key, parts } of round) {
-      let next = bases.get(key)!;
-      for (const { place, count } of parts) {
-        place.first ??= next;
-        next += count;
-      }
+      throw error;
     }
   }
 
@@ -179,100 +239,64 @@ export class Appends {
     this.#producer = undefined;
     await producer?.then((open) => open.close()).catch(() => {}); // it failed before: nothing is lost with it
   }
-
-  /** Everybody's append failed with the request; whose topic is gone hears that. */
-  async #fail(placed: readonly Placed[], error: unknown): Promise<void> {
-    this.#catalog.stale();
-    const topics = new Set(placed.flatMap(({ append }) => append.writes.map(({ topic }) => topic)));
-    const failure = failureOf(error, { doing: "append", topic: [...topics][0] ?? "" });
-    const isUnknown = failure.reason === "unknown topic";
-    const others = isUnknown ? unavailable("a topic was deleted, or is too new for its leaders") : failure;
-    for (const { append } of placed) {
-      const mayMiss = topics.size > 1 || isUnknown || failure.retriable;
-      const missing = mayMiss ? await this.#missing(append.writes) : undefined;
-      append.done(missing ?? others, undefined);
-    }
-  }
 }
 
-/** One write of an append, and where its first record went. */
-interface Place {
-  readonly write: Write;
-  first: number | undefined;
-}
-
-/** An append on its way. */
-class Placed {
+/** An append on its way, and what became of it. */
+class SentAppend implements Sending {
   readonly append: QueuedAppend;
-  readonly places: readonly Place[];
+  readonly once: Once | undefined;
+  readonly #places: readonly Place[];
+  failure: LogFailed | undefined;
 
   constructor(append: QueuedAppend) {
     this.append = append;
-    this.places = append.writes.map((write) => ({ write, first: undefined }));
+    this.once = append.once;
+    this.#places = placesOf(append.writes, this);
   }
 
-  receipt(): AppendReceipt {
-    const appended = this.places.map(({ write: { topic, partition, records }, first = 0 }): Appended => {
-      return { topic, partition, first, count: records.count };
-    });
-    return { appended, repeated: false };
+  parts(): readonly Part[] {
+    return this.#places.map((place) => ({ place, from: 0, to: place.write.records.count }));
+  }
+
+  get isStored(): boolean {
+    return this.#places.every(({ stored, write }) => stored === write.records.count);
+  }
+
+  answer(): void {
+    if (this.failure === undefined)
+      this.append.done(undefined, { appended: this.#places.map(appendedAt), repeated: false });
+    else this.append.done(this.#withStored(this.failure), undefined);
+  }
+
+  /** What cannot be repeated as it is says how much of it is there already. */
+  #withStored(failure: LogFailed): LogFailed {
+    const stored = this.#places.reduce((sum, place) => sum + place.stored, 0);
+    const count = this.#places.reduce((sum, { write }) => sum + write.records.count, 0);
+    if (failure.retriable || stored === 0) return failure;
+    const message = `${failure.message} Of its ${count} records ${stored} are stored.`;
+    return new LogFailed({ ...failure, message });
   }
 }
 
-/** What one request brings to one partition: records of one or more writes, in their order. */
-interface Batch extends ProducedBatch {
-  readonly round: number;
-  /** Each write's place, once for every batch that has some of its records. */
-  readonly parts: { readonly place: Place; count: number }[];
-}
-
-/** Cuts writes into requests of at most one batch for each partition. */
-function roundsOf(placed: readonly Placed[]): readonly (readonly Batch[])[] {
-  const rounds: Batch[][] = [];
-  const open = new Map<string, Batch>();
-  const begin = ({ topic, partition }: Write): Batch => {
-    const key = `${topic}\n${partition}`;
-    const round = (open.get(key)?.round ?? -1) + 1;
-    const batch: Batch = { key, topic, partition, round, records: new BatchWriter(), parts: [] };
-    rounds[round] ??= [];
-    rounds[round]!.push(batch);
-    open.set(key, batch);
-    return batch;
-  };
-  for (const { append, places } of placed) {
-    const once = append.once && onceMarker(append.once);
-    for (const place of places) {
-      const { topic, partition, indexes } = place.write;
-      const records = recordsOf(place.write);
-      if (records.count === 0) continue;
-      let batch = open.get(`${topic}\n${partition}`) ?? begin(place.write);
-      // What fits into one batch is not divided: it is stored or not.
-      const whole = records.bytes.length + records.count * (ADDED_BYTES + (once === undefined ? 0 : ONCE_HEADER_BYTES));
-      if (batch.records.count > 0 && batch.records.length + whole > BATCH_BYTES_MAX) batch = begin(place.write);
-      let part = partOf(batch, place);
-      for (let i = 0; i < records.count; i++) {
-        const more = once && { [ONCE_HEADER]: once(indexes?.[i] ?? i) };
-        const isFull = batch.records.length + bytesOfRecord(records, i, more) > BATCH_BYTES_MAX;
-        if (isFull && batch.records.count > 0) {
-          batch = begin(place.write);
-          part = partOf(batch, place);
-        }
-        batch.records.add(records, i, more);
-        part.count += 1;
-      }
-    }
+/** Notes that records were stored one behind the other. */
+function arrived(parts: readonly Part[], first: number): void {
+  let next = first;
+  for (const { place, from, to } of parts) {
+    if (from === 0) place.first = next;
+    next += to - from;
+    place.next = next;
+    place.stored += to - from;
   }
-  return rounds;
 }
 
-function partOf({ parts }: Batch, place: Place): Batch["parts"][number] {
-  const part = { place, count: 0 };
-  parts.push(part);
-  return part;
+function appendedAt({ write: { topic, partition, records }, first, next }: Place): Appended {
+  return { topic, partition, first, next, count: records.count };
 }
 
-/** A write's records, opened where they were packed. */
-function recordsOf({ topic, partition, records }: Write): Records {
-  const run = { firstOffset: 0, count: records.count, start: 0, end: records.length };
-  return openRecords({ topic, partition, next: records.count }, records.packed(), [run]);
+/** What an error means for the appends that have records in a batch of this topic. */
+function failureIn(topic: string, error: unknown): LogFailed {
+  if (error instanceof LogFailed) return error;
+  const failure = failureOf(error, { doing: "append", topic });
+  const isNew = failure.reason === "unknown topic"; // its leader said so, the catalog has it
+  return isNew ? unavailable("a topic was deleted, or is too new for its leaders") : failure;
 }

@@ -20,12 +20,13 @@ export interface Producer {
   readonly epoch: number;
 }
 
-/** What a record costs beside its key, headers and value, at most: two lengths, two deltas, attributes, and the count of headers. */
-const RECORD_BYTES_MAX = 5 + 1 + 10 + 5 + 5 + 5 + 5;
-/** What a header costs beside its name and value, at most. */
-const HEADER_FIELD_BYTES_MAX = 5 + 5;
-/** UTF-8 bytes of a UTF-16 unit, at most. */
-const CHAR_BYTES_MAX = 3;
+/**
+ * What a record costs beside its key, headers and value, at most: its length, attributes, two deltas, the lengths of key
+ * and value, and the count of headers.
+ */
+export const RECORD_BYTES_MAX = 5 + 1 + 10 + 5 + 5 + 5 + 5;
+type Headers = Readonly<Record<string, string>>;
+
 const BEGIN_BYTES = 16 << 10;
 /** Whatever its partition's leader is. */
 const NO_LEADER_EPOCH = -1;
@@ -44,7 +45,7 @@ export class BatchWriter {
   #newestMs = 0;
 
   /** Packs a record with its headers and `more` of them. */
-  add(records: Records, index: number, more?: Readonly<Record<string, string>>): void {
+  add(records: Records, { index, more }: { readonly index: number; readonly more?: Headers | undefined }): void {
     const ms = Math.trunc(records.timestamps[index]!);
     if (this.count === 0) this.#firstMs = this.#newestMs = ms;
     if (ms > this.#newestMs) this.#newestMs = ms;
@@ -119,15 +120,12 @@ export class BatchWriter {
   }
 }
 
-/** What a record takes in a batch at most, in bytes, with `more` headers. */
-export function bytesOfRecord(records: Records, index: number, more: Readonly<Record<string, string>> = {}): number {
-  const { keyStarts, keyEnds, valueEnds } = records;
-  // Key, headers and value lie behind each other; a name and a text of the packed form have their quotes there.
+/** What a record takes in a batch at most, in bytes. */
+export function bytesOfRecord({ keyStarts, keyEnds, valueEnds }: Records, index: number): number {
+  // Key, headers and value lie behind each other. The headers are JSON there, whose six marks for each are more than the
+  // two lengths in the batch.
   const start = keyStarts[index]! < 0 ? keyEnds[index]! : keyStarts[index]!;
-  let bytes = RECORD_BYTES_MAX + valueEnds[index]! - start;
-  for (const [name, text] of Object.entries(more))
-    bytes += HEADER_FIELD_BYTES_MAX + CHAR_BYTES_MAX * (name.length + text.length);
-  return bytes;
+  return RECORD_BYTES_MAX + valueEnds[index]! - start;
 }
 
 function zigzag(value: number): number {

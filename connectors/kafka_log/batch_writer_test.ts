@@ -18,7 +18,7 @@ function packed(all: readonly RecordParts[]): Records {
 function written(all: readonly RecordParts[], more?: Readonly<Record<string, string>>): BatchWriter {
   const writer = new BatchWriter();
   const records = packed(all);
-  for (let i = 0; i < records.count; i++) writer.add(records, i, more);
+  for (let index = 0; index < records.count; index++) writer.add(records, { index, more });
   return writer;
 }
 
@@ -118,13 +118,12 @@ describe("BatchWriter", () => {
       { key: null, value: null, timestampMs: 0 },
       { key: utf8(long), value: utf8(long), timestampMs: 8e15, headers: { "": "", größe: "✓", long } },
     ];
-    const more = { größer: "✓✓" };
     const records = packed(all);
     const writer = new BatchWriter();
-    for (let i = 0; i < records.count; i++) {
+    for (let index = 0; index < records.count; index++) {
       const before = writer.length;
-      writer.add(records, i, more);
-      expect(writer.length - before).toBeLessThanOrEqual(bytesOfRecord(records, i, more));
+      writer.add(records, { index });
+      expect(writer.length - before).toBeLessThanOrEqual(bytesOfRecord(records, index));
     }
   });
 });

@@ -30,11 +30,16 @@ export class Catalog {
 
   /** The topic; throws LogFailed("unknown topic"). */
   async topic(name: string): Promise<TopicMetadata> {
-    if (performance.now() - this.#askedAtMs > AGE_MS_MAX) await this.refresh();
-    else if (!this.#topics.has(name) && performance.now() - this.#askedAtMs > MISSED_MS_MIN) await this.refresh();
-    const topic = this.#topics.get(name);
+    const topic = await this.find(name);
     if (topic === undefined) throw unknownTopic(name);
     return topic;
+  }
+
+  /** The topic if it is there; throws LogFailed if nobody can be asked. */
+  async find(name: string): Promise<TopicMetadata | undefined> {
+    const known = this.known(name);
+    if (known === undefined && performance.now() - this.#askedAtMs > MISSED_MS_MIN) await this.refresh();
+    return known ?? this.#topics.get(name);
   }
 
   /** The topic if nothing has to be asked for it. */

@@ -1,5 +1,5 @@
 /**
- * The codecs of record batches: all that Kafka has for reading, zstd for writing.
+ * The codecs of record batches: all that Kafka has for reading; zstd, where it gains something, for writing.
  *
  * What it becomes is bounded before memory is taken: a batch of a few kilobytes can be made to become gigabytes.
  *

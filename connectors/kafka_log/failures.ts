@@ -41,7 +41,7 @@ const ENDED = /^ECONNRESET$|^EPIPE$|^KafkaJSConnectionClosedError$/;
 const ABSENT = /^ECONNREFUSED$|^ENOTFOUND$|^EAI_AGAIN$|^EHOSTUNREACH$|^ENETUNREACH$|^ETIMEDOUT$/;
 const IMPOSSIBLE = new Set([
   ...["INVALID_TOPIC_EXCEPTION", "INVALID_PARTITIONS", "INVALID_REPLICATION_FACTOR", "INVALID_CONFIG"],
-  ...["POLICY_VIOLATION", "MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_TIMESTAMP", "INVALID_RECORD"],
+  ...["POLICY_VIOLATION", "INVALID_TIMESTAMP", "INVALID_RECORD"],
   ...["INVALID_REQUEST", "INVALID_GROUP_ID", "INVALID_SESSION_TIMEOUT", "UNSUPPORTED_VERSION"],
 ]);
 
@@ -59,11 +59,21 @@ export function failureOf(error: unknown, { doing, topic = "" }: { doing: string
   const unmet = doing === CONNECT ? unmetBroker(says) : undefined;
   if (unmet !== undefined)
     return new LogFailed({ ...UNAVAILABLE, message: `Cannot ${doing}: ${unmet}`, retriable: true, cause: error });
+  if (isTooLarge(error))
+    return invalid(`Cannot ${doing}: a record is larger than the topic '${topic}' takes. ${ROOM}`, error);
   if (IMPOSSIBLE.has(type))
     return invalid(`Cannot ${doing}: Kafka refuses it (${type}). Change what is asked, or the broker's limit.`, error);
   if (isRetriable(root)) return unavailable(`Kafka could not ${doing} (${says})`, error);
   const message = `Cannot ${doing}: Kafka answered ${says}. Look into the broker's log.`;
   return new LogFailed({ ...UNAVAILABLE, message, retriable: false, cause: error });
+}
+
+/** What brokers say of a batch that is larger than its topic's `max.message.bytes`, or than a segment. */
+const TOO_LARGE = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
+const ROOM = "Send smaller ones, or raise its max.message.bytes.";
+
+export function isTooLarge(error: unknown): boolean {
+  return TOO_LARGE.has(typeOf(error));
 }
 
 /** What a call that only connects calls itself. */

@@ -17,8 +17,8 @@ import type Cluster from "kafkajs/src/cluster/index.js";
 import type { BatchWriter, Producer } from "./batch_writer.ts";
 import type { Catalog } from "./catalog.ts";
 import { anyBroker } from "./client.ts";
-import { failureOf, typeOf, unavailable } from "./failures.ts";
-import { askProduce, raise } from "./wire.ts";
+import { failureOf, typeOf, unavailable, unknownTopic } from "./failures.ts";
+import { askProduce } from "./wire.ts";
 
 const REPLICAS_MS_MAX = 15_000;
 /** How long failed tries are repeated: a leader that died is replaced within a broker's session, 9 s unless told otherwise. */
@@ -43,6 +43,16 @@ interface SealedBatch extends ProducedBatch {
   readonly sealed: Buffer;
 }
 
+/** What became of batches, by key. */
+export interface Sent {
+  /** Where the first record of each stored one is. */
+  readonly stored: ReadonlyMap<string, number>;
+  /** Why the brokers did not take a batch at its first try: it is not stored. */
+  readonly refused: ReadonlyMap<string, unknown>;
+  /** Why the others are not stored, or not known to be. */
+  readonly failed: ReadonlyMap<string, unknown>;
+}
+
 /** Who sends: Kafka numbers producers, and each counts its records by partition. */
 export class IdempotentProducer {
   readonly #cluster: Cluster;
@@ -53,10 +63,15 @@ export class IdempotentProducer {
 
   /** Asks for a number of its own; `cluster`'s connections are closed with it. */
   static async open(cluster: Cluster, catalog: Catalog): Promise<IdempotentProducer> {
-    const { producerId, producerEpoch } = await repeated(async () =>
-      (await anyBroker(cluster)).initProducerId({ transactionTimeout: TRANSACTION_MS }),
-    );
-    return new IdempotentProducer({ cluster, catalog, who: { id: BigInt(producerId), epoch: producerEpoch } });
+    for (const pause = pauses(); ; ) {
+      try {
+        const broker = await anyBroker(cluster);
+        const { producerId, producerEpoch } = await broker.initProducerId({ transactionTimeout: TRANSACTION_MS });
+        return new IdempotentProducer({ cluster, catalog, who: { id: BigInt(producerId), epoch: producerEpoch } });
+      } catch (error) {
+        if (!isLater(error) || !(await pause())) throw error;
+      }
+    }
   }
 
   private constructor(parts: { readonly cluster: Cluster; readonly catalog: Catalog; readonly who: Producer }) {
@@ -66,62 +81,94 @@ export class IdempotentProducer {
   }
 
   /**
-   * Stores one batch for each of some partitions; answers the first offsets by key. After an error some may be stored,
-   * and this producer cannot be used again: its next records would pass for repeats. One call at a time.
+   * Stores one batch for each of some partitions. If one failed, this producer cannot be used again: the next records
+   * of that partition would pass for repeats. One call at a time.
    */
-  async send(batches: readonly ProducedBatch[]): Promise<ReadonlyMap<string, number>> {
-    const stored = new Map<string, number>();
-    const sealed = batches.map((batch): SealedBatch => {
+  async send(batches: readonly ProducedBatch[]): Promise<Sent> {
+    const [stored, refused, failed] = [
+      new Map<string, number>(),
+      new Map<string, unknown>(),
+      new Map<string, unknown>(),
+    ];
+    let rest = batches.map((batch): SealedBatch => {
       return { ...batch, sealed: batch.records.seal(this.#who, this.#sequences.get(batch.key) ?? 0) };
     });
-    const rest = () => sealed.filter(({ key }) => !stored.has(key));
-    await repeated(
-      () => this.#try(rest(), stored),
-      () => this.#lookAgain(),
-    );
+    const pause = pauses();
+    for (let tries = 1; ; tries++) {
+      await this.#try(rest, { stored, failed });
+      rest = rest.filter(({ key }) => failed.has(key) && isLater(failed.get(key)));
+      if (tries === 1)
+        for (const [key, error] of failed)
+          if (!isLater(error)) {
+            failed.delete(key);
+            refused.set(key, error);
+          }
+      if (rest.length === 0 || !(await pause())) break;
+      await this.#lookAgain();
+    }
     for (const { key, records } of batches)
       this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + records.count) % SEQUENCES);
-    return stored;
+    return { stored, refused, failed };
   }
 
   close(): Promise<void> {
     return this.#cluster.disconnect();
   }
 
-  /** Sends to every leader, and hears of all of them before it fails: nothing is on its way when it is tried again. */
-  async #try(batches: readonly SealedBatch[], stored: Map<string, number>): Promise<void> {
-    const leaders = new Map<number, SealedBatch[]>();
-    for (const batch of batches) {
-      const { leaders: known } = this.#catalog.known(batch.topic) ?? (await this.#catalog.topic(batch.topic));
-      const leader = known[batch.partition] ?? -1;
-      const led = leaders.get(leader) ?? [];
-      led.push(batch);
-      leaders.set(leader, led);
+  /** Sends to every leader, and hears of all of them before it ends: nothing is on its way when it is tried again. */
+  async #try(batches: readonly SealedBatch[], { stored, failed }: Outcome): Promise<void> {
+    const failedAll = (them: readonly SealedBatch[], error: unknown) => {
+      for (const { key } of them) failed.set(key, error);
+    };
+    let leaders: ReadonlyMap<number, readonly SealedBatch[]>;
+    try {
+      leaders = await this.#byLeader(batches, failed);
+    } catch (error) {
+      failedAll(batches, error); // nobody can be asked who leads
+      return;
     }
-    const tried = await Promise.allSettled([...leaders].map(([leader, led]) => this.#ask({ leader, led, stored })));
-    const failed = tried.filter((one) => one.status === "rejected").map(({ reason }) => reason as unknown);
-    if (failed.length > 0) throw failed.find((error) => !isLater(error)) ?? failed[0];
+    const asked = [...leaders].map(async ([leader, led]) => {
+      try {
+        for (const [key, answer] of await this.#ask(leader, led)) {
+          failed.delete(key);
+          if (typeof answer === "number") stored.set(key, answer);
+          else failed.set(key, answer);
+        }
+      } catch (error) {
+        failedAll(led, error);
+      }
+    });
+    await Promise.all(asked);
   }
 
-  async #ask(of: {
-    readonly leader: number;
-    readonly led: readonly SealedBatch[];
-    readonly stored: Map<string, number>;
-  }): Promise<void> {
-    if (of.leader < 0) throw unavailable("a partition has no leader");
-    const broker = await this.#cluster.findBroker({ nodeId: of.leader });
-    const topics = [...Map.groupBy(of.led, ({ topic }) => topic)].map(([topic, led]) => {
-      return { topic, partitions: led.map(({ partition, sealed }) => ({ partition, batch: sealed })) };
+  /** Batches by who leads their partitions; those that nobody leads have failed. */
+  async #byLeader(batches: readonly SealedBatch[], failed: Map<string, unknown>): Promise<Map<number, SealedBatch[]>> {
+    const leaders = new Map<number, SealedBatch[]>();
+    for (const batch of batches) {
+      const topic = await this.#catalog.find(batch.topic);
+      const leader = topic?.leaders[batch.partition] ?? -1;
+      const led = leaders.get(leader) ?? [];
+      led.push(batch);
+      if (topic === undefined) failed.set(batch.key, unknownTopic(batch.topic));
+      else if (leader < 0) failed.set(batch.key, unavailable("a partition has no leader"));
+      else leaders.set(leader, led);
+    }
+    return leaders;
+  }
+
+  /** What a leader answers, by key: the offset of the batch's first record, or an error. */
+  async #ask(leader: number, led: readonly SealedBatch[]): Promise<ReadonlyMap<string, number | Error>> {
+    const broker = await this.#cluster.findBroker({ nodeId: leader });
+    const topics = [...Map.groupBy(led, ({ topic }) => topic)].map(([topic, batches]) => {
+      return { topic, partitions: batches.map(({ partition, sealed }) => ({ partition, batch: sealed })) };
     });
     const answers = await askProduce(broker, { topics, waitMs: REPLICAS_MS_MAX });
-    const failed: number[] = [];
-    for (const { key, topic, partition } of of.led) {
+    const answerTo = ({ topic, partition }: SealedBatch): number | Error => {
       const answer = answers.find((one) => one.topic === topic && one.partition === partition);
-      if (answer === undefined) throw unavailable("Kafka did not say where it stored the records");
-      if (answer.error === 0) of.stored.set(key, answer.base);
-      else failed.push(answer.error);
-    }
-    for (const error of failed) raise(error);
+      if (answer === undefined) return unavailable("Kafka did not say where it stored the records");
+      return answer.error ?? answer.base;
+    };
+    return new Map(led.map((batch) => [batch.key, answerTo(batch)]));
   }
 
   /** Who leads now, and at which addresses the brokers are; if nobody can say, the next try hears that. */
@@ -131,21 +178,25 @@ export class IdempotentProducer {
   }
 }
 
-/** Calls again, with pauses, while the error may go away. */
-async function repeated<A>(call: () => Promise<A>, between?: () => Promise<void>): Promise<A> {
-  const deadlineMs = performance.now() + TRIES_MS_MAX;
-  for (let pauseMs = PAUSE_MS_MIN; ; pauseMs = Math.min(2 * pauseMs, PAUSE_MS_MAX)) {
-    try {
-      return await call();
-    } catch (error) {
-      if (!isLater(error) || performance.now() + pauseMs > deadlineMs) throw error;
-    }
-    await Bun.sleep(pauseMs);
-    await between?.();
-  }
+interface Outcome {
+  readonly stored: Map<string, number>;
+  readonly failed: Map<string, unknown>;
 }
 
-/** A topic that its leader does not know may be new; if it is gone, the catalog says so next. */
+/** Pauses between tries, each longer than the one before; false when there is no time for another. */
+function pauses(): () => Promise<boolean> {
+  const deadlineMs = performance.now() + TRIES_MS_MAX;
+  let nextMs = PAUSE_MS_MIN;
+  return async () => {
+    const pauseMs = nextMs;
+    nextMs = Math.min(2 * pauseMs, PAUSE_MS_MAX);
+    if (performance.now() + pauseMs > deadlineMs) return false;
+    await Bun.sleep(pauseMs);
+    return true;
+  };
+}
+
+/** Whether another try may succeed. A topic that its leader does not know may be new; if it is gone, the catalog says so next. */
 function isLater(error: unknown): boolean {
   return typeOf(error) === "UNKNOWN_TOPIC_OR_PARTITION" || failureOf(error, { doing: "append" }).retriable;
 }

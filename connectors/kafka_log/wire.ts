@@ -25,14 +25,22 @@ const TOPIC_RESOURCE = 2;
 const SET = 0;
 const UUID_BYTES = 16;
 
-/** The protocol's name of an error's number; undefined for success. */
-export function errorOf(code: number): string | undefined {
-  return code === 0 ? undefined : protocolErrors.createErrorFromCode(code).type;
+type BrokerError = Error & { readonly type: string };
+
+/** An error that the broker answered with, as kafkajs makes it; undefined for success. */
+function brokerError(code: number): BrokerError | undefined {
+  return code === 0 ? undefined : protocolErrors.createErrorFromCode(code);
 }
 
-/** An error that the broker answered with, as kafkajs throws it. */
+/** The protocol's name of an error's number; undefined for success. */
+export function errorOf(code: number): string | undefined {
+  return brokerError(code)?.type;
+}
+
+/** Throws the error that the broker answered with, if there is one. */
 export function raise(code: number): void {
-  if (code !== 0) throw protocolErrors.createErrorFromCode(code);
+  const error = brokerError(code);
+  if (error !== undefined) throw error;
 }
 
 function send<A extends WireResponse>(
@@ -191,8 +199,7 @@ export interface ProduceTopic {
 export interface ProducedPartition {
   readonly topic: string;
   readonly partition: number;
-  /** The protocol's number; 0 for none. */
-  readonly error: number;
+  readonly error: BrokerError | undefined;
   readonly base: number;
 }
 
@@ -222,7 +229,7 @@ function readProduced(answer: Decoder): ProducedPartition[] {
   const topic = answer.readString()!;
   return answer.readArray(() => {
     const partition = answer.readInt32();
-    const error = answer.readInt16();
+    const error = brokerError(answer.readInt16());
     const base = Number(answer.readInt64().toString());
     answer.readInt64(); // when it was appended, if the log says that
     answer.readInt64(); // the first offset

@@ -286,8 +286,9 @@ function answer(group: Group, committed: GroupCommitted): void {
     const appended: Appended[] = [];
     for (const { topic, partition, records } of append.writes) {
       const slot = group.slotOfWrite[at++];
-      appended.push({ topic, partition, first: slot.next, count: records.count });
+      const first = slot.next;
       slot.next += records.count;
+      appended.push({ topic, partition, first, next: slot.next, count: records.count });
     }
     append.done(undefined, { appended, repeated: false });
   }

@@ -175,7 +175,9 @@ export class Store {
     const row = this.#findOnce.get(entry.key);
     if (row === null) return undefined;
     if (row.fingerprint !== entry.fingerprint) return { kind: "reused" };
-    return { kind: "repeated", appended: JSON.parse(row.appended) as Appended[], answer: row.answer };
+    // Older files do not say where the records end.
+    const appended = (JSON.parse(row.appended) as Appended[]).map((one) => ({ ...one, next: one.first + one.count }));
+    return { kind: "repeated", appended, answer: row.answer };
   }
 
   /** Everything the file has, for the main thread's catalog. */
@@ -273,7 +275,7 @@ function takeOffsets(entry: OnceEntry, slots: readonly Slot[]): Appended[] {
     const slot = slots[index];
     const first = slot.onceNext < 0 ? slot.latest : slot.onceNext;
     slot.onceNext = first + count;
-    return { topic, partition, first, count };
+    return { topic, partition, first, next: slot.onceNext, count };
   });
 }
 

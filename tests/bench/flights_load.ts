@@ -3,7 +3,7 @@
  *
  * @module
  */
-import { cpSync, mkdirSync, readFileSync } from "node:fs";
+import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { clickHouseWarehouse, embeddedClickHouse, Warehouse } from "@weir/connectors";
 import { flights3mPath, flights3mQuery, projectDir } from "@weir/flights";
@@ -37,11 +37,18 @@ const writeTo = Effect.fnUntraced(function* (file: string) {
   yield* Effect.promise(() => Bun.write(file, new Response(stream)));
 });
 
-/** A project of the flights source alone, without the models above it. */
-export function sourceOnly(dir: string): string {
-  const project = join(dir, "source_only");
-  mkdirSync(project, { recursive: true });
-  cpSync(join(projectDir, "ods"), join(project, "ods"), { recursive: true });
+/**
+ * A project of the flights source alone, without the models above it, under a name of its own if it is given one: its group
+ * has committed nothing yet. Its topic stays as it is.
+ */
+export function sourceOnly(dir: string, { name = "flight", topic = "flight" } = {}): string {
+  const project = join(dir, `project_${name}`);
+  mkdirSync(join(project, "ods"), { recursive: true });
+  const text = readFileSync(join(projectDir, "ods", "flight.sql"), "utf8")
+    .replace("ods.flight", `ods.${name}`)
+    .replace("topic: flight", `topic: ${topic}`)
+    .replace(/^retention:.*\n/m, "");
+  writeFileSync(join(project, "ods", `${name}.sql`), text);
   return project;
 }
 
@@ -114,16 +121,16 @@ export async function settled(door: DoorProcess): Promise<void> {
   await until("merges", look, { holds: (merges) => merges === 0, withinMs: 120_000 });
 }
 
-/** Rows that have landed in ods.flight, by the batches' markers. */
-export async function storedRows(door: DoorProcess): Promise<number> {
-  const [{ stored }] = await door.sql("SELECT sum(stored) AS stored FROM weir.batch WHERE statement = 'ods.flight'");
+/** Rows of a source that have landed, by the batches' markers. */
+export async function storedRows(door: DoorProcess, name = "flight"): Promise<number> {
+  const [{ stored }] = await door.sql(`SELECT sum(stored) AS stored FROM weir.batch WHERE statement = 'ods.${name}'`);
   return Number(stored);
 }
 
 /** Every accepted event is exactly one row, and no two rows came from the same record. */
-export async function audit(door: DoorProcess, accepted: number): Promise<void> {
+export async function audit(door: DoorProcess, accepted: number, name = "flight"): Promise<void> {
   const [{ rows, records }] = await door.sql(
-    "SELECT count() AS rows, uniqExact(_epoch, _partition, _offset) AS records FROM ods.flight",
+    `SELECT count() AS rows, uniqExact(_epoch, _partition, _offset) AS records FROM ods.${name}`,
   );
   const [{ quarantined }] = await door.sql("SELECT count() AS quarantined FROM weir.quarantine");
   if (Number(rows) !== accepted || Number(records) !== accepted || Number(quarantined) !== 0) {

@@ -86,7 +86,8 @@ async function logToTable(dir: string, { file, raw, add }: LogRun): Promise<void
     await fillLog(dataDir, file);
     const door = await startProcess({ dataDir, projectDir: sourceOnly(dir) });
     const startedMs = performance.now();
-    await until("landing the log", () => storedRows(door), { holds: (rows) => rows >= ROWS, withinMs: 120_000 });
+    const holds = (rows: number) => rows >= ROWS;
+    await until("landing the log", () => storedRows(door), { holds, withinMs: 120_000, everyMs: 100 });
     rates.push(ROWS / ((performance.now() - startedMs) / 1000));
     await audit(door, ROWS);
     await door.stop();

@@ -9,15 +9,14 @@
  *
  * @module
  */
-import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { kafkaLog, Log, partitionOf, RecordWriter } from "@weir/connectors";
 import { kafkaFor, startBroker, type TestBroker } from "@weir/connectors/testing";
-import { projectDir } from "@weir/flights";
 import { Effect } from "effect";
-import { type DoorProcess, startProcess, until } from "../door_process.ts";
+import { startProcess, until } from "../door_process.ts";
 import { type Engine, openEngine } from "../engine.ts";
-import { load, median, writeFlights } from "./flights_load.ts";
+import { audit, load, median, sourceOnly, storedRows, writeFlights } from "./flights_load.ts";
 import type { Figure, How } from "./main.ts";
 
 const ROWS = 2_000_000;
@@ -80,18 +79,6 @@ async function fill({ file, broker }: Run): Promise<number> {
   return Effect.runPromise(Effect.scoped(Effect.provide(filling, kafkaLog({ brokers: [broker.address] }))));
 }
 
-/** A project of one source under a name of its own, so that its group has committed nothing yet. Its topic stays as it is. */
-function projectOf(dir: string, name: string, topic = "flight"): string {
-  const project = join(dir, `project_${name}`);
-  mkdirSync(join(project, "ods"), { recursive: true });
-  const text = readFileSync(join(projectDir, "ods", "flight.sql"), "utf8")
-    .replace("ods.flight", `ods.${name}`)
-    .replace("topic: flight", `topic: ${topic}`)
-    .replace(/^retention:.*\n/m, "");
-  writeFileSync(join(project, "ods", `${name}.sql`), text);
-  return project;
-}
-
 /** Waits until so many rows are there. */
 const landed = (rows: () => Promise<number>) =>
   until("landing", rows, { holds: (count) => count >= ROWS, withinMs: LAND_MS_MAX, everyMs: LOOK_MS });
@@ -103,37 +90,23 @@ async function toTable({ dir, broker, add }: Run): Promise<number> {
   for (let round = 0; round < 3; round++) {
     const name = `flight_${round}`;
     const options = { dataDir: join(dir, name), env: { KAFKA_BROKERS: broker.address } };
-    const door = await startProcess({ ...options, projectDir: projectOf(dir, name) });
+    const door = await startProcess({ ...options, projectDir: sourceOnly(dir, { name }) });
     const before = { weir: cpuSeconds(door.pid), engine: cpuSeconds(door.engine()) };
     const startedMs = performance.now();
-    await landed(() => markers(door, name));
+    await landed(() => storedRows(door, name));
     rates.push(ROWS / ((performance.now() - startedMs) / 1_000));
     costs.push(
       { process: "worker", pid: door.pid, seconds: cpuSeconds(door.pid) - before.weir },
       { process: "ClickHouse", pid: door.engine(), seconds: cpuSeconds(door.engine()) - before.engine },
     );
     if (round === 2) sayCosts(add, costs.splice(-2));
-    await audit(door, name);
+    await audit(door, ROWS, name);
     await door.stop();
   }
   const rate = Math.round(median(rates));
   const target = { value: 900_000, is: "at least" } as const;
   add({ name: "Kafka to queryable, exactly once, strict", value: rate, unit: "rows/s", target });
   return rate;
-}
-
-const markers = async (door: DoorProcess, name: string) => {
-  const [{ n }] = await door.sql(`SELECT sum(stored) AS n FROM weir.batch WHERE statement = 'ods.${name}'`);
-  return Number(n);
-};
-
-/** Each record is one row. */
-async function audit(door: DoorProcess, name: string): Promise<void> {
-  const [{ rows, records }] = await door.sql(
-    `SELECT count() AS rows, uniqExact(_epoch, _partition, _offset) AS records FROM ods.${name}`,
-  );
-  if (Number(rows) !== ROWS || Number(records) !== ROWS)
-    throw new Error(`The audit failed: ${ROWS} records, ${rows} rows of ${records} distinct records`);
 }
 
 /** Lands the topic by ClickHouse's own Kafka engine, with one consumer as it is by default; rows a second. */
@@ -176,7 +149,7 @@ async function byKafkaEngine({ dir, broker, add }: Run): Promise<number> {
 async function posts(run: Run): Promise<void> {
   const { dir, broker, add } = run;
   const unit = "events/s";
-  const projectDir = projectOf(dir, "posted", "posted");
+  const projectDir = sourceOnly(dir, { name: "posted", topic: "posted" });
   const env = { KAFKA_BROKERS: broker.address };
   const engine = await openEngine(join(dir, "engine_of_gateway"));
   try {
@@ -235,13 +208,13 @@ async function landedBy(
   const start = (worker: number) => startProcess({ dataDir: join(dir, `${name}_${worker}`), env });
   const open = await Promise.all(Array.from({ length: workers }, (_, worker) => start(worker)));
   const gateway = await startProcess({
-    ...{ dataDir: join(dir, `${name}_gateway`), projectDir: projectOf(dir, name) },
+    ...{ dataDir: join(dir, `${name}_gateway`), projectDir: sourceOnly(dir, { name }) },
     env: { ...env, WEIR_ROLE: "gateway" },
   });
   const startedMs = performance.now();
-  await landed(() => markers(gateway, name));
+  await landed(() => storedRows(gateway, name));
   const rate = ROWS / ((performance.now() - startedMs) / 1_000);
-  await audit(gateway, name);
+  await audit(gateway, ROWS, name);
   await Promise.all([gateway, ...open].map((door) => door.stop()));
   return rate;
 }
