@@ -11,6 +11,7 @@
 import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { homedir, tmpdir } from "node:os";
 import { dirname, join } from "node:path";
+import { Kafka, logLevel } from "kafkajs";
 import { freePorts } from "./free_ports_fixture.ts";
 
 const VERSION = process.env.WEIR_KAFKA_VERSION ?? "4.4.0";
@@ -66,17 +67,28 @@ function fetchJars(jars: string): string | undefined {
   }
 }
 
+/** Records of a partition `before` an offset. */
+interface Records {
+  readonly topic: string;
+  readonly partition: number;
+  readonly before: number;
+}
+
 /** A broker that answers; the same topics on each of its addresses. */
 export interface TestBroker {
   /** For everybody, unencrypted. */
   readonly address: string;
   /** Addresses that want more, and what their callers need; only of a broker that guards. */
   readonly guarded?: GuardedAddresses;
+  /** Where it keeps its topics: a folder `<topic>-<partition>` each. */
+  readonly dataDir: string;
   /** Process id of the one that runs now, or ran last. */
   readonly pid: () => number;
   readonly ended: () => Promise<unknown>;
   /** Ends it as a power cut of the process would; what it has acknowledged stays. */
   readonly kill: () => Promise<void>;
+  /** Removes the records of a partition before an offset, as `kafka-delete-records` does. */
+  readonly deleteRecords: (of: Records) => Promise<void>;
   /** Starts it again, on the same data and ports. */
   readonly restart: () => Promise<void>;
   readonly stop: () => Promise<void>;
@@ -108,6 +120,7 @@ export async function startBroker(
   { advertisedPort, guards = false }: BrokerOptions = {},
 ): Promise<TestBroker> {
   const folder = mkdtempSync(join(tmpdir(), "weir-kafka-"));
+  const dataDir = join(folder, "data");
   const [port, controllerPort, ...guardPorts] = freePorts(guards ? 5 : 2) as [number, number, ...number[]];
   const guarded = guards ? guard(folder, guardPorts) : undefined;
   const properties = join(folder, "server.properties");
@@ -115,7 +128,7 @@ export async function startBroker(
   const advertised = `127.0.0.1:${advertisedPort ?? port}`;
   const more = guarded ? [`TLS://${guarded.tls}`, `LOGIN://${guarded.login}`, `TLSLOGIN://${guarded.tlsLogin}`] : [];
   const told = propertiesOf({
-    ...{ node: 1, voters: [`1@${controller}`], controller, dataDir: `${folder}/data` },
+    ...{ node: 1, voters: [`1@${controller}`], controller, dataDir },
     ...{ listeners: [`BROKER://${address}`, ...more], advertised: [`BROKER://${advertised}`, ...more] },
     ...{ copies: { all: 1, inSync: 1 }, sessionMs: 2_000 },
   });
@@ -148,7 +161,15 @@ export async function startBroker(
     await answers();
   };
   await answers();
-  return { address, ...(guarded && { guarded }), pid: () => child.pid, ended: () => child.exited, kill, restart, stop };
+  const deleteRecords = async ({ topic, partition, before }: Records) => {
+    const admin = new Kafka({ brokers: [address], logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    await admin.fetchTopicOffsets(topic); // else it does not know who leads
+    await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset: String(before) }] });
+    await admin.disconnect();
+  };
+  const running = { pid: () => child.pid, ended: () => child.exited };
+  return { address, ...(guarded && { guarded }), dataDir, ...running, kill, deleteRecords, restart, stop };
 }
 
 const USER = { username: "weir", password: "right" } as const;

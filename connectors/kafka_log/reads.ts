@@ -174,7 +174,7 @@ export class Reads {
       return takeRecords(owned(records), { ...at, aborted, decompress: became.decompress });
     } catch (cause) {
       if (cause instanceof CodecFailed)
-        return invalid(`Cannot read '${topic}'/${partition} at ${at.offset}: ${cause.message}.`, cause);
+        return invalid(`Cannot read '${topic}'/${partition} at ${at.offset}: ${cause.message}. ${REMOVE}`, cause);
       return damaged(at, cause);
     } finally {
       if (this.#ratios.size >= RATIOS_MAX) this.#ratios.clear();
@@ -260,11 +260,13 @@ function keyOf({ topic, partition }: { readonly topic: string; readonly partitio
   return `${topic}\n${partition}`;
 }
 
+const REMOVE = "Or remove it (kafka-delete-records), and accept the gap: weir position <source> --accept-gap.";
+
 function damaged({ topic, partition, offset }: ReadAt, cause: unknown): LogFailed {
   const why = cause instanceof BatchDamaged ? cause.message : String(cause);
   return new LogFailed({
     reason: "damaged",
-    message: `Cannot read '${topic}'/${partition} at ${offset}: ${why} Let Kafka restore the partition from a replica.`,
+    message: `Cannot read '${topic}'/${partition} at ${offset}: ${why} Let Kafka restore the partition from a replica. ${REMOVE}`,
     retriable: false,
     cause,
   });

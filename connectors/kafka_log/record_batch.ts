@@ -55,7 +55,10 @@ export class BatchDamaged extends Error {
   override readonly name = "BatchDamaged";
 }
 
-/** Reads whole batches until a bound is reached or the bytes end. Throws BatchDamaged, and what `decompress` throws. */
+/**
+ * Reads whole batches until a bound is reached or the bytes end, or one comes that cannot be read: only who reads from
+ * that one on hears why. Throws BatchDamaged, and what `decompress` throws.
+ */
 export function takeRecords(bytes: Uint8Array, from: TakeFrom): Records {
   const { sections, next } = sectionsOf(bytes, from);
   const taking = new Taking(from, sections, next);
@@ -93,8 +96,14 @@ function sectionsOf(
     const end = at + PREFIX_BYTES + view.getInt32(at + 8);
     if (end > bytes.length) break;
     const batch = bytes.subarray(at, end);
-    checkBatch(batch, at);
-    const section = sectionOf(batch, { at, from, transactions });
+    let section: Section | undefined;
+    try {
+      checkBatch(batch, at);
+      section = sectionOf(batch, { at, from, transactions });
+    } catch (error) {
+      if (next === from.offset && sections.length === 0) throw error;
+      break;
+    }
     if (section !== undefined) {
       sections.push(section);
       held += section.bytes.length;
@@ -211,8 +220,19 @@ class Taking {
     this.#ends = new Int32Array(count);
   }
 
-  /** Takes a section's records; false if a bound was reached before its end. */
+  /** Takes a section's records; false if a bound was reached before its end, or they cannot be read behind others that can. */
   take(section: Section): boolean {
+    const [count, next] = [this.#count, this.#next];
+    try {
+      return this.#takeAll(section);
+    } catch (error) {
+      if (count === 0) throw error;
+      [this.#count, this.#next] = [count, next];
+      return false;
+    }
+  }
+
+  #takeAll(section: Section): boolean {
     const shift = this.#place(section);
     const reader = new VarintReader(section.bytes);
     for (let n = 0; n < section.count; n++) {

@@ -131,6 +131,26 @@ describe("takeRecords()", () => {
     expect(offsetsOf(rest)).toEqual([1]);
   });
 
+  test.each<[string, (bytes: Buffer) => void, string]>([
+    ["changed on its way", (bytes) => bytes.writeUInt8(1, bytes.length - 2), "checksum does not match"],
+    ["says a wrong size", (bytes) => bytes.writeInt32BE(-12, 8), "Out of bounds"],
+    [
+      "is damaged under its checksum",
+      (bytes) => {
+        bytes.writeUInt8(0x7e, 61); // the length of its record
+        bytes.writeUInt32BE(crc32c(bytes.subarray(21)), 17);
+      },
+      "a record is cut off",
+    ],
+  ])("takes what lies before a batch that %s", (_, change, message) => {
+    const [good, bad] = [batch({ base: 0, records: [[0, "a"]] }), batch({ base: 1, records: [[0, "b"]] })];
+    change(bad);
+    const both = Buffer.concat([good, bad, batch({ base: 2, records: [[0, "c"]] })]);
+    const read = takeRecords(both, bounds);
+    expect([offsetsOf(read), read.next]).toEqual([[0], 1]);
+    expect(() => takeRecords(both, { ...bounds, offset: read.next })).toThrow(message);
+  });
+
   test("refuses a batch that changed on its way, and a codec it does not know", () => {
     const changed = Buffer.from(three);
     changed[changed.length - 2]! ^= 1;
