@@ -14,7 +14,7 @@ import { type Framed, hasHeaders, headersOf, type Records, type WarehouseFailed 
 import type { Decoder, Op, SchemaOf } from "@weir/sql";
 import { Effect } from "effect";
 import type { Part, Slice } from "./batch.ts";
-import type { Target } from "./landing.ts";
+import type { Target } from "./target.ts";
 
 /** Records between two moments at which others get the thread. */
 const TURN_RECORDS = 2_000;

@@ -11,10 +11,12 @@ import { type Insert, Warehouse, WarehouseFailed } from "@weir/connectors";
 import { Effect } from "effect";
 import { type Part, partOf } from "./batch.ts";
 import { tokenOf } from "./intent.ts";
-import { land, type Projection, prepare, type Target } from "./landing.ts";
+import { land } from "./landing.ts";
 import { Ledger, type Marker, type Quarantined } from "./ledger.ts";
+import { prepare } from "./prepare.ts";
 import { recordsOf } from "./records_fixture.ts";
 import type { Batch } from "./table_state.ts";
+import type { Projection, Target } from "./target.ts";
 
 const PROJECTION: Projection = {
   settings: {},

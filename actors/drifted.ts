@@ -9,8 +9,8 @@
 import { mergedColumns, type NewColumn } from "@weir/sql";
 import { Data, Effect } from "effect";
 import type { BadRecord, BadRecords } from "./bad_records.ts";
-import type { Target } from "./landing.ts";
 import type { Drift } from "./table_state.ts";
+import type { Target } from "./target.ts";
 
 /** A record stops its partition, because its source says so; nothing of the batch was inserted. */
 export class Drifted extends Data.TaggedError("Drifted")<{

@@ -21,7 +21,7 @@
 import { carriesOnce, hasHeaders, ONCE_MS, onceMarkOf, type Records } from "@weir/connectors";
 import { type Dedupe, IDENTITY_BYTES, identityPrefix } from "@weir/sql";
 import type { Part } from "./batch.ts";
-import type { Projection, Target } from "./landing.ts";
+import type { Projection, Target } from "./target.ts";
 
 /** Why a record is quarantined whose Idempotency-Key names another one. */
 export const REUSED = "its Idempotency-Key came with other content before";

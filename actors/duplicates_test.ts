@@ -16,9 +16,9 @@ import {
   timeOf,
   wantedOf,
 } from "./duplicates.ts";
-import type { Projection } from "./landing.ts";
 import { leftOut } from "./left_out.ts";
 import { randomOf, recordsOf } from "./records_fixture.ts";
+import type { Projection } from "./target.ts";
 
 const WITHIN_MS = 100;
 const SEED = Number(process.env.WEIR_SEED ?? Math.floor(Math.random() * 1e9));

@@ -7,7 +7,6 @@ import { describe, expect, test } from "bun:test";
 import { Effect } from "effect";
 import { partOf } from "./batch.ts";
 import { tokenOf } from "./intent.ts";
-import type { Projection, Target } from "./landing.ts";
 import {
   batchOf,
   type Fault,
@@ -22,6 +21,7 @@ import {
 import type { Remembered } from "./ledger.ts";
 import { recordsOf } from "./records_fixture.ts";
 import type { Batch } from "./table_state.ts";
+import type { Projection, Target } from "./target.ts";
 
 describe("land(): records that came before", () => {
   const projection: Projection = {

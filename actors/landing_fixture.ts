@@ -11,10 +11,12 @@ import { Effect } from "effect";
 import { TestClock } from "effect/testing";
 import { type Part, partOf } from "./batch.ts";
 import { tokenOf } from "./intent.ts";
-import { land, type Projection, prepare, type Target } from "./landing.ts";
+import { land } from "./landing.ts";
 import { Ledger, type Marker, type Quarantined, type Remembered } from "./ledger.ts";
+import { prepare } from "./prepare.ts";
 import { recordsOf } from "./records_fixture.ts";
 import type { Batch } from "./table_state.ts";
+import type { Projection, Target } from "./target.ts";
 
 /** Until when a batch lands here. */
 export const DEADLINE_MS = 60_000;

@@ -6,7 +6,6 @@
 import { describe, expect, test } from "bun:test";
 import type { Insert, WarehouseFailed } from "@weir/connectors";
 import { Effect } from "effect";
-import type { Target } from "./landing.ts";
 import {
   BAD,
   batchOf,
@@ -22,6 +21,7 @@ import {
   TARGET,
   type Value,
 } from "./landing_fixture.ts";
+import type { Target } from "./target.ts";
 
 describe("land(): whole batches", () => {
   test.each<readonly [string, readonly (readonly Value[])[], string, readonly string[]]>([

@@ -13,8 +13,9 @@ import { keptMs } from "@weir/sql";
 import type { BadRecords } from "./bad_records.ts";
 import { rawValue } from "./decoded.ts";
 import { type Candidate, decide, type Identity, type Places, REUSED, type Sighting } from "./duplicates.ts";
-import type { Prepared, Target } from "./landing.ts";
 import type { Quarantined, Remembered } from "./ledger.ts";
+import type { Prepared } from "./prepare.ts";
+import type { Target } from "./target.ts";
 
 /** A batch's records that do not become rows. */
 export interface LeftOut {

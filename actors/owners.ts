@@ -25,7 +25,7 @@ import {
 import { Deferred, Effect, Exit, Scope } from "effect";
 import { appliedSource } from "./catalog/read.ts";
 import { type Holdable, holding, outsideHolds } from "./hold.ts";
-import type { SuspendView, Target } from "./landing.ts";
+import type { SuspendView } from "./landing.ts";
 import type { Ledger } from "./ledger.ts";
 import type { PartitionLimits } from "./partition.ts";
 import { type Ref, spawn } from "./runtime/actor.ts";
@@ -35,6 +35,7 @@ import { shardCount } from "./shards.ts";
 import { ensureTopic } from "./source_topic.ts";
 import { tableActor } from "./table.ts";
 import type { TableLimits, TableMessage } from "./table_state.ts";
+import type { Target } from "./target.ts";
 import type { Visible } from "./visible.ts";
 
 /** Bounds of landing, as measured: see the README's table. */

@@ -25,11 +25,12 @@ import { Clock, Data, Deferred, Effect, Exit, Queue, Scope } from "effect";
 import { AWAY_RETRY, whileAway } from "./away_retry.ts";
 import { type Part, partOf, type Slice } from "./batch.ts";
 import { announcedMs, type Intent, type Range, tokenOf } from "./intent.ts";
-import { land, type Prepared, prepare, type SuspendView, type Target } from "./landing.ts";
+import { land, type SuspendView } from "./landing.ts";
 import { Ledger } from "./ledger.ts";
 import { entered, locateAll } from "./locating.ts";
 import { type PartitionLimits, type PartitionMessage, partitionActor } from "./partition.ts";
 import type { Located } from "./position.ts";
+import { type Prepared, prepare } from "./prepare.ts";
 import { type Behaviour, type Ref, type Self, spawn } from "./runtime/actor.ts";
 import type { Registry } from "./runtime/registry.ts";
 import {
@@ -42,6 +43,7 @@ import {
   vitalsOf,
 } from "./table_state.ts";
 import { stepTable } from "./table_step.ts";
+import type { Target } from "./target.ts";
 import type { Visible } from "./visible.ts";
 import { WarehouseClock } from "./warehouse_clock.ts";
 
