@@ -15,6 +15,7 @@ import { AWAY_RETRY } from "./away_retry.ts";
 import { decodeMark, type LastRecord } from "./intent.ts";
 import { Ledger } from "./ledger.ts";
 import { counting, epochOf, type LedgerPosition, type Located, lastKnown, locate, topicHash } from "./position.ts";
+import { isUnreadable, UNREADABLE_RETRY } from "./unreadable.ts";
 
 /** Whose partitions are meant. */
 export interface LocatedOf {
@@ -62,8 +63,12 @@ export const locateAll = Effect.fnUntraced(function* (
       const newestKept = positions.find((one) => one.partition === partition);
       const position = counting(commit, { ledger: newestKept, latest: range.latest });
       const last = lastKnown(commit, position);
-      const held = last === undefined ? undefined : yield* recordAt({ topic, offset: last.offset }, range);
-      const located = locate({ topic, commit, ledger: position, newest, range, held, topicNow, epochNow });
+      const held =
+        last && (yield* Effect.catchIf(recordAt({ topic, offset: last.offset }, range), isUnreadable, Effect.succeed));
+      const located: Located =
+        held instanceof LogFailed
+          ? { kind: "stopped", partition, note: held.message }
+          : locate({ topic, commit, ledger: position, newest, range, held, topicNow, epochNow });
       const epoch = epochOf(commit, newestKept);
       return { range, commit, ledger: position, epoch, located, topicNow } satisfies PartitionAt as PartitionAt;
     }),
@@ -109,10 +114,8 @@ export const recordAt = Effect.fnUntraced(function* (
   if (at.offset < earliest || at.offset >= latest) return undefined;
   const log = yield* Log;
   const one = log.read({ ...at, partition, recordsMax: 1, bytesMax: 1, waitMs: 0 });
-  const records = yield* Effect.retry(one, {
-    while: (error) => error._tag === "LogFailed" && error.retriable,
-    schedule: AWAY_RETRY,
-  });
+  const away = { while: (error: LogFailed | OffsetGap) => error._tag === "LogFailed" && error.retriable };
+  const records = yield* one.pipe(Effect.retry({ ...away, schedule: AWAY_RETRY }), Effect.retry(UNREADABLE_RETRY));
   // What stands behind a gap is another record.
   if (records.count === 0 || records.offsets[0] !== at.offset) return undefined;
   return { offset: records.offsets[0], timestampMs: records.timestamps[0], crc: recordCrc(records, 0) };

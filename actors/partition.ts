@@ -12,12 +12,13 @@
  *
  * @module
  */
-import { heldBytes, Log, type LogFailed, type OffsetGap, type Records } from "@weir/connectors";
+import { heldBytes, Log, type OffsetGap, type Records } from "@weir/connectors";
 import { Effect } from "effect";
 import { AWAY_RETRY } from "./away_retry.ts";
 import { gapNote } from "./position.ts";
 import type { Behaviour, Command, Turn } from "./runtime/actor.ts";
 import { ESCALATE } from "./runtime/supervision.ts";
+import { isUnreadable, UNREADABLE_RETRY } from "./unreadable.ts";
 
 /** Bounds of a partition actor. */
 export interface PartitionLimits {
@@ -128,13 +129,6 @@ function onRead(limits: PartitionLimits, state: PartitionState, records: Records
   ];
 }
 
-/** Bytes may be damaged on their way, too. */
-const UNREADABLE_TRIES_MAX = 5;
-
-/** Whether the same records will fail again, and no others. */
-const isUnreadable = (error: LogFailed | OffsetGap): boolean =>
-  error._tag === "LogFailed" && (error.reason === "damaged" || error.reason === "invalid");
-
 const read = (offset: number): PartitionCommand => ({ kind: "start", action: { kind: "read", offset } });
 
 /** The actor of one partition; a failed read is its table's business. */
@@ -162,7 +156,7 @@ export function partitionActor(
         const message = yield* log.read({ topic, partition, offset: action.offset, recordsMax, bytesMax, waitMs }).pipe(
           Effect.retry({ while: (error) => error._tag === "LogFailed" && error.retriable, schedule: AWAY_RETRY }),
           Effect.map((records): PartitionMessage => ({ kind: "read", records })),
-          Effect.retry({ while: isUnreadable, times: UNREADABLE_TRIES_MAX, schedule: AWAY_RETRY }),
+          Effect.retry(UNREADABLE_RETRY),
           Effect.catchTag("OffsetGap", (gap) => Effect.succeed<PartitionMessage>({ kind: "gap", gap })),
           Effect.catchIf(isUnreadable, ({ message: note }) =>
             Effect.succeed<PartitionMessage>({ kind: "unreadable", note }),

@@ -44,6 +44,7 @@ import {
 } from "./table_state.ts";
 import { stepTable } from "./table_step.ts";
 import type { Target } from "./target.ts";
+import { isUnreadable, UNREADABLE_RETRY } from "./unreadable.ts";
 import type { Visible } from "./visible.ts";
 import { WarehouseClock } from "./warehouse_clock.ts";
 
@@ -269,7 +270,9 @@ const reread = Effect.fnUntraced(function* (
   const marker = yield* whileAway(ledger.marker(target.statement, token));
   const parts: Part[] = [];
   for (const range of intent.ranges) {
-    const part = yield* rereadRange(options, range);
+    const part = yield* Effect.catchIf(rereadRange(options, range), isUnreadable, Effect.succeed);
+    if (part instanceof LogFailed)
+      return { kind: "unrecoverable", intent, note: `Cannot recover batch ${token}: ${part.message}` };
     const same = part !== undefined && part.range.rows === range.rows && part.range.crc === range.crc;
     if (!same) {
       const note = `Cannot recover batch ${token}: the log no longer holds the records that were announced for partition ${range.partition}.`;
@@ -323,6 +326,7 @@ const rereadRange = Effect.fnUntraced(function* (
       })
       .pipe(
         Effect.retry({ while: (error) => error._tag === "LogFailed" && error.retriable, schedule: AWAY_RETRY }),
+        Effect.retry(UNREADABLE_RETRY),
         Effect.catchTag("OffsetGap", () => Effect.succeed(undefined)),
       );
     if (records === undefined || records.next <= offset) return undefined;

@@ -17,7 +17,7 @@ import {
   valuesOf,
 } from "./log_contract_fixture.ts";
 import { lostAppends } from "./lost_appends_fixture.ts";
-import { headersOf } from "./records.ts";
+import { headersOf, RecordWriter } from "./records.ts";
 import { TcpProxy } from "./tcp_proxy_fixture.ts";
 
 const jars = kafkaFor("connectors/kafka_log_test.ts");
@@ -199,6 +199,40 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
     expect(again).toMatchObject({ first: 50, next: 80, count: 30 });
     const firsts = ends.map((end) => (Exit.isSuccess(end) ? end.value.appended[0]!.first : undefined));
     expect(firsts).toEqual([...Array(10).keys(), undefined, 0, 10, ...Array.from({ length: 10 }, (_, i) => 40 + i)]);
+  });
+
+  test("fails who sends what a compacted topic does not take, and nobody merged with it", async () => {
+    const one = (
+      topic: string,
+      { key, value, partition = 0 }: { key: string | null; value: string; partition?: number },
+    ) => {
+      const records = new RecordWriter();
+      records.add({ key: key === null ? null : Buffer.from(key), value: Buffer.from(value), timestampMs: Date.now() });
+      return { topic, partition, records };
+    };
+    const [ends, partly, read] = await withLog(
+      Effect.gen(function* () {
+        const log = yield* Log;
+        const topic = yield* freshTopic(2);
+        yield* Effect.promise(() => setTopic(topic, { "cleanup.policy": "compact" }));
+        const ended = yield* appendTogether([
+          one(topic, { key: "a", value: "1" }),
+          one(topic, { key: null, value: "2" }),
+          one(topic, { key: "c", value: "3" }),
+        ]);
+        const half = [one(topic, { key: null, value: "4" }), one(topic, { key: "e", value: "5", partition: 1 })];
+        const flipped = yield* Effect.flip(log.append(half));
+        const stored = yield* Effect.forEach([0, 1], (partition) => readAll({ ...at(topic), partition }));
+        return [ended, flipped, stored.map((all) => all.flatMap(valuesOf))] as const;
+      }),
+    );
+    expect(ends.map(Exit.isSuccess)).toEqual([true, false, true]);
+    expect(JSON.stringify(ends[1])).toContain("INVALID_RECORD");
+    expect(partly).toMatchObject({
+      reason: "invalid",
+      message: expect.stringContaining("Of its 2 records 1 are stored."),
+    });
+    expect(read).toEqual([["1", "3"], ["5"]]);
   });
 
   test("tells of a topic that is gone to who appends to it, and to nobody else", async () => {

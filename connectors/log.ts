@@ -208,7 +208,7 @@ export class Log extends Context.Service<
     readonly keepsKeys: boolean;
     /**
      * Appends all writes or none; answers when they are durable. Kafka knows no such append over several partitions:
-     * there, one that fails may have stored a part, which its repeat with the same `once` makes whole.
+     * there, one that fails may have stored a part, which its repeat with the same `once` makes whole if it can succeed.
      */
     readonly append: (writes: readonly Write[], once?: Once) => Effect.Effect<AppendReceipt, LogFailed | KeyReused>;
     readonly read: (at: ReadAt) => Effect.Effect<Records, LogFailed | OffsetGap>;

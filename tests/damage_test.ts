@@ -85,7 +85,11 @@ describe.skipIf(jars === undefined)("a record batch that cannot be read", () => 
     });
     expect(await ready.json()).toMatchObject({ reasons: ["table/ods.reading is stopped"] });
     const status = await (await running.get("/v1/admin/status")).text();
-    for (const word of ["'reading'/0 at 2", "its checksum does not match", "kafka-delete-records"])
+    for (const word of [
+      "'reading'/0 at 2",
+      "the batch of offsets 2 to 3 does not match its checksum",
+      "kafka-delete-records",
+    ])
       expect(status).toContain(word);
     expect((await accept(running)).status).toBe(409); // it is still there: somebody may restore it
 
@@ -96,5 +100,29 @@ describe.skipIf(jars === undefined)("a record batch that cannot be read", () => 
     expect(await ids(running)).toEqual(["a", "b", "e", "f", "x", "y"]);
     await append(0, ["g", "h"]);
     await until("what comes next", () => ids(running), { holds: (seen) => seen.length === 8, withinMs: 30_000 });
+  }, 120_000);
+
+  test("stops its partition alone if it has landed already, too: nobody can compare its last record", async () => {
+    await door!.stop();
+    await append(1, ["z", "zz"]);
+    await append(0, ["i", "j"]);
+    damage(join(broker.dataDir, "reading-1", "00000000000000000000.log"), 0);
+    door = await start();
+    const running = door;
+    await until("the other partition", () => ids(running), { holds: (seen) => seen.length === 10, withinMs: 30_000 });
+    expect(await ids(running)).not.toContain("z");
+    const standing = await (await running.get("/v1/admin/sources/reading/position")).json();
+    expect(standing).toMatchObject({
+      partitions: [
+        { stopped: null },
+        { stopped: expect.stringContaining("the batch of offsets 0 to 1 does not match") },
+      ],
+    });
+
+    await broker.deleteRecords({ topic: "reading", partition: 1, before: 2 });
+    await running.stop();
+    door = await start();
+    const again = door;
+    await until("the rest", () => ids(again), { holds: (seen) => seen.length === 12, withinMs: 30_000 });
   }, 120_000);
 });

@@ -25,8 +25,8 @@ import { ONCE_HEADER_BYTES } from "../once_header.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
 import type { Clients } from "./client.ts";
 import { failureOf, invalid, isTooLarge, unavailable, unknownTopic } from "./failures.ts";
-import { IdempotentProducer, type Sent } from "./producer.ts";
-import { type Batch, type Part, type Place, placesOf, roundsOf, type Sending } from "./rounds.ts";
+import { IdempotentProducer, isRefusal, type Sent } from "./producer.ts";
+import { type Batch, type Part, type Place, placesOf, roundsOf, type Sending, wholeOf } from "./rounds.ts";
 
 /** A producer's batch of one partition, below the 1 MiB that brokers take unless told otherwise. */
 const BATCH_BYTES_MAX = 900_000;
@@ -123,24 +123,30 @@ export class Appends {
   }
 
   async #send(group: readonly QueuedAppend[]): Promise<void> {
-    const sent = group.map((append) => new SentAppend(append));
+    const all = group.map((append) => new SentAppend(append));
+    let sent = all;
     try {
-      await this.#check(sent);
-      await this.#sendAll(sent.flatMap((one) => one.parts()));
+      await this.#check(all);
+      sent = all.filter(({ failure }) => failure === undefined);
+      await this.#sendAll(sent);
     } catch (error) {
       const failure = failureOf(error, { doing: "append" });
       for (const one of sent) if (!one.isStored) one.failure ??= failure;
     }
+    for (const one of sent) if (one.failure === undefined) one.answer();
     if (sent.some(({ failure }) => failure !== undefined)) await this.#explain(sent);
-    for (const one of sent) one.answer();
+    for (const one of all) one.answer();
   }
 
   /** Fails the appends that ask for what is not there; throws LogFailed if nobody can be asked. */
   async #check(sent: readonly SentAppend[]): Promise<void> {
+    let isFresh = false;
     for (const one of sent) {
-      // one after the other: the second finds the catalog as the first one left it
-      if ((await this.#missing(one.append.writes)) === undefined) continue;
+      one.failure = await this.#missing(one.append.writes);
+      // a topic that is not known was asked for just now; more partitions may have come meanwhile
+      if (one.failure === undefined || one.failure.reason === "unknown topic" || isFresh) continue;
       this.#catalog.stale();
+      isFresh = true;
       one.failure = await this.#missing(one.append.writes);
     }
   }
@@ -166,49 +172,63 @@ export class Appends {
     return undefined;
   }
 
-  async #sendAll(parts: readonly Part[]): Promise<void> {
+  /** Sends round by round; answers each append as soon as all of it is stored. */
+  async #sendAll(sent: readonly SentAppend[]): Promise<void> {
     const bytesMax = (topic: string) => this.#bytesMax.get(topic) ?? BATCH_BYTES_MAX;
-    const cut = (some: readonly Part[]) =>
+    const cut = (parts: readonly Part[]) =>
       roundsOf(
-        some.filter(({ place }) => place.of.failure === undefined),
+        parts.filter(({ place }) => place.of.failure === undefined),
         bytesMax,
       );
-    for (let rounds = cut(parts); rounds.length > 0; ) {
+    for (let rounds = cut(sent.flatMap(({ places }) => places.map(wholeOf))); rounds.length > 0; ) {
       const [round = [], ...later] = rounds;
-      const divided = await this.#sendRound(round);
-      // Behind a failure all is cut anew: in smaller batches, and without the rest of what failed.
-      rounds = divided === undefined ? later : cut([...divided, ...later.flat().flatMap((batch) => batch.parts)]);
+      const again = await this.#sendRound(round);
+      for (const one of sent) if (one.isStored) one.answer();
+      // Behind a failure all is cut anew: smaller, or apart, and without the rest of what failed.
+      rounds = again === undefined ? later : cut([...again, ...later.flat().flatMap((batch) => batch.parts)]);
     }
   }
 
   /**
-   * Sends what each partition has in a round; if some failed, answers what of that is to be sent in smaller batches.
-   * Throws LogFailed if the time for tries is up: what comes behind would wait as long.
+   * Sends what each partition has in a round; if some failed, answers what of that is to be sent again. Throws LogFailed
+   * if the time for tries is up: what comes behind would wait as long.
    */
   async #sendRound(round: readonly Batch[]): Promise<readonly Part[] | undefined> {
     const { stored, refused, failed } = await this.#produce(round);
-    const divided: Part[] = [];
+    const again: Part[] = [];
     let late: LogFailed | undefined;
-    for (const { key, topic, records, parts } of round) {
+    for (const batch of round) {
+      const { key, parts } = batch;
       const first = stored.get(key);
+      const error = refused.get(key) ?? failed.get(key);
+      const apart = this.#apart(batch, error);
       if (first !== undefined) arrived(parts, first);
-      else if (isTooLarge(refused.get(key)) && records.count > 1) {
-        this.#learn(topic, records.length / 2);
-        divided.push(...parts);
-      } else {
-        const failure = failureIn(topic, refused.get(key) ?? failed.get(key));
+      else if (apart !== undefined && refused.has(key)) again.push(...apart);
+      else {
+        // Whose fault it is nobody knows, nor whether a try before has stored it: it is no mistake of theirs.
+        const failure = apart === undefined ? failureIn(batch, error) : unavailable("Kafka refused several records");
         for (const { place } of parts) place.of.failure ??= failure;
-        if (failure.retriable) late = failure;
+        if (apart === undefined && failure.retriable) late = failure;
       }
     }
     if (late !== undefined) throw late;
-    return stored.size < round.length ? divided : undefined;
+    return stored.size < round.length ? again : undefined;
+  }
+
+  /** How refused records are sent again: in smaller batches, then each append by itself; undefined if neither would help. */
+  #apart({ topic, records, parts }: Batch, error: unknown): readonly Part[] | undefined {
+    if (!isRefusal(error)) return undefined;
+    if (isTooLarge(error) && records.count > 1) {
+      this.#learn(topic, records.length / 2);
+      return parts;
+    }
+    return parts.length > 1 ? parts.map((part) => ({ ...part, isAlone: true })) : undefined;
   }
 
   #learn(topic: string, bytesMax: number): void {
-    const before = this.#bytesMax.get(topic) ?? BATCH_BYTES_MAX;
-    if (this.#bytesMax.size >= LEARNED_TOPICS_MAX) this.#bytesMax.clear();
-    this.#bytesMax.set(topic, Math.min(before, bytesMax));
+    const before = this.#bytesMax.get(topic);
+    if (before === undefined && this.#bytesMax.size >= LEARNED_TOPICS_MAX) this.#bytesMax.clear();
+    this.#bytesMax.set(topic, Math.min(before ?? BATCH_BYTES_MAX, bytesMax));
   }
 
   async #produce(round: readonly Batch[]): Promise<Sent> {
@@ -216,7 +236,7 @@ export class Appends {
       this.#producer ??= this.#open();
       const producer = await this.#producer;
       const sent = await producer.send(round);
-      if (sent.stored.size < round.length) await this.#drop();
+      if (sent.failed.size > 0) await this.#drop();
       return sent;
     } catch (error) {
       await this.#drop();
@@ -245,36 +265,36 @@ export class Appends {
 class SentAppend implements Sending {
   readonly append: QueuedAppend;
   readonly once: Once | undefined;
-  readonly #places: readonly Place[];
+  readonly places: readonly Place[];
   failure: LogFailed | undefined;
+  #isAnswered = false;
 
   constructor(append: QueuedAppend) {
     this.append = append;
     this.once = append.once;
-    this.#places = placesOf(append.writes, this);
-  }
-
-  parts(): readonly Part[] {
-    return this.#places.map((place) => ({ place, from: 0, to: place.write.records.count }));
+    this.places = placesOf(append.writes, this);
   }
 
   get isStored(): boolean {
-    return this.#places.every(({ stored, write }) => stored === write.records.count);
+    return this.places.every(({ stored, write }) => stored === write.records.count);
   }
 
+  /** Tells, once, whoever waits for it. */
   answer(): void {
-    if (this.failure === undefined)
-      this.append.done(undefined, { appended: this.#places.map(appendedAt), repeated: false });
-    else this.append.done(this.#withStored(this.failure), undefined);
+    if (this.#isAnswered) return;
+    this.#isAnswered = true;
+    if (this.failure !== undefined) this.append.done(this.#withStored(this.failure), undefined);
+    else this.append.done(undefined, { appended: this.places.map(appendedAt), repeated: false });
   }
 
   /** What cannot be repeated as it is says how much of it is there already. */
   #withStored(failure: LogFailed): LogFailed {
-    const stored = this.#places.reduce((sum, place) => sum + place.stored, 0);
-    const count = this.#places.reduce((sum, { write }) => sum + write.records.count, 0);
+    const stored = this.places.reduce((sum, place) => sum + place.stored, 0);
+    const count = this.places.reduce((sum, { write }) => sum + write.records.count, 0);
     if (failure.retriable || stored === 0) return failure;
+    const { reason, retriable, cause } = failure;
     const message = `${failure.message} Of its ${count} records ${stored} are stored.`;
-    return new LogFailed({ ...failure, message });
+    return new LogFailed({ reason, message, retriable, cause });
   }
 }
 
@@ -293,8 +313,8 @@ function appendedAt({ write: { topic, partition, records }, first, next }: Place
   return { topic, partition, first, next, count: records.count };
 }
 
-/** What an error means for the appends that have records in a batch of this topic. */
-function failureIn(topic: string, error: unknown): LogFailed {
+/** What an error means for the appends that have records in a batch. */
+function failureIn({ topic }: Batch, error: unknown): LogFailed {
   if (error instanceof LogFailed) return error;
   const failure = failureOf(error, { doing: "append", topic });
   const isNew = failure.reason === "unknown topic"; // its leader said so, the catalog has it

@@ -41,7 +41,7 @@ const ENDED = /^ECONNRESET$|^EPIPE$|^KafkaJSConnectionClosedError$/;
 const ABSENT = /^ECONNREFUSED$|^ENOTFOUND$|^EAI_AGAIN$|^EHOSTUNREACH$|^ENETUNREACH$|^ETIMEDOUT$/;
 const IMPOSSIBLE = new Set([
   ...["INVALID_TOPIC_EXCEPTION", "INVALID_PARTITIONS", "INVALID_REPLICATION_FACTOR", "INVALID_CONFIG"],
-  ...["POLICY_VIOLATION", "INVALID_TIMESTAMP", "INVALID_RECORD"],
+  ...["POLICY_VIOLATION", "INVALID_RECORD"],
   ...["INVALID_REQUEST", "INVALID_GROUP_ID", "INVALID_SESSION_TIMEOUT", "UNSUPPORTED_VERSION"],
 ]);
 
@@ -61,6 +61,8 @@ export function failureOf(error: unknown, { doing, topic = "" }: { doing: string
     return new LogFailed({ ...UNAVAILABLE, message: `Cannot ${doing}: ${unmet}`, retriable: true, cause: error });
   if (isTooLarge(error))
     return invalid(`Cannot ${doing}: a record is larger than the topic '${topic}' takes. ${ROOM}`, error);
+  if (type === "INVALID_TIMESTAMP")
+    return new LogFailed({ ...UNAVAILABLE, message: `Cannot ${doing}: ${CLOCK}`, retriable: false, cause: error });
   if (IMPOSSIBLE.has(type))
     return invalid(`Cannot ${doing}: Kafka refuses it (${type}). Change what is asked, or the broker's limit.`, error);
   if (isRetriable(root)) return unavailable(`Kafka could not ${doing} (${says})`, error);
@@ -70,6 +72,8 @@ export function failureOf(error: unknown, { doing, topic = "" }: { doing: string
 
 /** What brokers say of a batch that is larger than its topic's `max.message.bytes`, or than a segment. */
 const TOO_LARGE = new Set(["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE"]);
+const CLOCK =
+  "Kafka refuses the records' time. Check this machine's clock, and the topic's message.timestamp.before.max.ms and .after.max.ms.";
 const ROOM = "Send smaller ones, or raise its max.message.bytes.";
 
 export function isTooLarge(error: unknown): boolean {

@@ -30,6 +30,16 @@ const SEQUENCES = 2 ** 31;
 /** Nothing is written in transactions, but the request asks for their time. */
 const TRANSACTION_MS = 30_000;
 
+/** What a broker says of records that its topic does not take, before it looks at who sends them. */
+const REFUSALS: ReadonlySet<string> = new Set([
+  ...["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_RECORD", "INVALID_TIMESTAMP"],
+]);
+/** With these a broker says that it has stored nothing. */
+const NOT_STORED: ReadonlySet<string> = new Set([
+  ...REFUSALS,
+  ...["NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_TOPIC_OR_PARTITION", "NOT_ENOUGH_REPLICAS"],
+]);
+
 /** Records of one partition, which is its `key`. */
 export interface ProducedBatch {
   readonly key: string;
@@ -47,7 +57,7 @@ interface SealedBatch extends ProducedBatch {
 export interface Sent {
   /** Where the first record of each stored one is. */
   readonly stored: ReadonlyMap<string, number>;
-  /** Why the brokers did not take a batch at its first try: it is not stored. */
+  /** Why the brokers will never take a batch: none of its tries can have stored it. */
   readonly refused: ReadonlyMap<string, unknown>;
   /** Why the others are not stored, or not known to be. */
   readonly failed: ReadonlyMap<string, unknown>;
@@ -81,33 +91,26 @@ export class IdempotentProducer {
   }
 
   /**
-   * Stores one batch for each of some partitions. If one failed, this producer cannot be used again: the next records
-   * of that partition would pass for repeats. One call at a time.
+   * Stores one batch for each of some partitions. If one failed, more than refused, this producer cannot be used again:
+   * the next records of that partition would pass for repeats. One call at a time.
    */
   async send(batches: readonly ProducedBatch[]): Promise<Sent> {
-    const [stored, refused, failed] = [
-      new Map<string, number>(),
-      new Map<string, unknown>(),
-      new Map<string, unknown>(),
-    ];
+    const tries: Tries = { stored: new Map(), failed: new Map(), unsure: new Set() };
+    const { stored, failed, unsure } = tries;
     let rest = batches.map((batch): SealedBatch => {
       return { ...batch, sealed: batch.records.seal(this.#who, this.#sequences.get(batch.key) ?? 0) };
     });
-    const pause = pauses();
-    for (let tries = 1; ; tries++) {
-      await this.#try(rest, { stored, failed });
+    for (const pause = pauses(); ; ) {
+      await this.#try(rest, tries);
       rest = rest.filter(({ key }) => failed.has(key) && isLater(failed.get(key)));
-      if (tries === 1)
-        for (const [key, error] of failed)
-          if (!isLater(error)) {
-            failed.delete(key);
-            refused.set(key, error);
-          }
       if (rest.length === 0 || !(await pause())) break;
       await this.#lookAgain();
     }
+    const refused = new Map([...failed].filter(([key, error]) => !unsure.has(key) && isRefusal(error)));
+    for (const key of refused.keys()) failed.delete(key);
+    // What was refused has used no number.
     for (const { key, records } of batches)
-      this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + records.count) % SEQUENCES);
+      if (stored.has(key)) this.#sequences.set(key, ((this.#sequences.get(key) ?? 0) + records.count) % SEQUENCES);
     return { stored, refused, failed };
   }
 
@@ -116,7 +119,7 @@ export class IdempotentProducer {
   }
 
   /** Sends to every leader, and hears of all of them before it ends: nothing is on its way when it is tried again. */
-  async #try(batches: readonly SealedBatch[], { stored, failed }: Outcome): Promise<void> {
+  async #try(batches: readonly SealedBatch[], { stored, failed, unsure }: Tries): Promise<void> {
     const failedAll = (them: readonly SealedBatch[], error: unknown) => {
       for (const { key } of them) failed.set(key, error);
     };
@@ -133,9 +136,11 @@ export class IdempotentProducer {
           failed.delete(key);
           if (typeof answer === "number") stored.set(key, answer);
           else failed.set(key, answer);
+          if (typeof answer !== "number" && !NOT_STORED.has(typeOf(answer))) unsure.add(key);
         }
       } catch (error) {
         failedAll(led, error);
+        for (const { key } of led) unsure.add(key);
       }
     });
     await Promise.all(asked);
@@ -178,9 +183,12 @@ export class IdempotentProducer {
   }
 }
 
-interface Outcome {
+/** What the tries of some batches have come to, by key. */
+interface Tries {
   readonly stored: Map<string, number>;
   readonly failed: Map<string, unknown>;
+  /** Those of which a try may have stored them, without saying so. */
+  readonly unsure: Set<string>;
 }
 
 /** Pauses between tries, each longer than the one before; false when there is no time for another. */
@@ -194,6 +202,11 @@ function pauses(): () => Promise<boolean> {
     await Bun.sleep(pauseMs);
     return true;
   };
+}
+
+/** Whether it is the records that the brokers do not take, whoever sends them and whenever. */
+export function isRefusal(error: unknown): boolean {
+  return REFUSALS.has(typeOf(error));
 }
 
 /** Whether another try may succeed. A topic that its leader does not know may be new; if it is gone, the catalog says so next. */

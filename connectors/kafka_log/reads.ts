@@ -39,12 +39,17 @@ const FETCH_BYTES_MIN = 1 << 20;
 const BATCH_BYTES_MIN = 64 << 10;
 /** Partitions of which it is known how far their records are compressed. */
 const RATIOS_MAX = 4_096;
+/** How long a read bears with brokers that have records and give none. */
+const FRUITLESS_MS_MAX = 10_000;
+const NO_BATCH = "the brokers say that they have records there, and give none.";
 
 interface Waiting {
   readonly at: ReadAt;
   readonly deadlineMs: number;
   readonly done: ReadDone;
   stopped: boolean;
+  /** Since when its fetches, it being the first of them, bring nothing although something is there. */
+  fruitlessSinceMs: number | undefined;
 }
 
 interface Lane {
@@ -75,7 +80,13 @@ export class Reads {
 
   /** Reads as soon as there is something to read; the returned function gives up waiting. */
   read(at: ReadAt, done: ReadDone): () => void {
-    const waiting: Waiting = { at, deadlineMs: performance.now() + at.waitMs, done, stopped: false };
+    const waiting: Waiting = {
+      at,
+      deadlineMs: performance.now() + at.waitMs,
+      done,
+      stopped: false,
+      fruitlessSinceMs: undefined,
+    };
     if (this.#closed) done(unavailable("it is closed"), undefined);
     else if (!Number.isSafeInteger(at.offset) || at.offset < 0)
       done(invalid(`Cannot read '${at.topic}'/${at.partition}: ${at.offset} is not an offset.`), undefined);
@@ -154,6 +165,7 @@ export class Reads {
       else if (answer === "unknown") done(await this.#catalog.unknownTo(at.topic), undefined);
       else if (answer instanceof LogFailed) done(answer, undefined);
       else if (answer.next > at.offset) done(undefined, answer);
+      else if (waiting === taken[0] && isFruitless(waiting, partition!)) done(damaged(at, NO_BATCH), undefined);
       // what there was no room for, or only for a part of a batch, comes when its read is the first of a fetch
       else if (at.offset < partition!.readableTo || performance.now() < deadlineMs) again.push(waiting);
       else done(undefined, answer);
@@ -165,6 +177,7 @@ export class Reads {
     const { topic, partition } = at;
     if (error === "OFFSET_OUT_OF_RANGE") return "out of range";
     if (error === "UNKNOWN_TOPIC_OR_PARTITION") return "unknown";
+    if (error === "CORRUPT_MESSAGE") return damaged(at, "the broker says that the records there are damaged.");
     if (error !== undefined) {
       this.#catalog.stale();
       return unavailable(`Kafka could not read '${topic}'/${partition} (${error})`);
@@ -256,11 +269,20 @@ class Became {
   }
 }
 
+/** Whether brokers have kept back for too long what they say they have: a whole batch comes, however large, in the first place. */
+function isFruitless(waiting: Waiting, { readableTo }: FetchedPartition): boolean {
+  const nowMs = performance.now();
+  if (waiting.at.offset >= readableTo) waiting.fruitlessSinceMs = undefined;
+  else waiting.fruitlessSinceMs ??= nowMs;
+  return nowMs - (waiting.fruitlessSinceMs ?? nowMs) > FRUITLESS_MS_MAX;
+}
+
 function keyOf({ topic, partition }: { readonly topic: string; readonly partition: number }): string {
   return `${topic}\n${partition}`;
 }
 
-const REMOVE = "Or remove it (kafka-delete-records), and accept the gap: weir position <source> --accept-gap.";
+const REMOVE =
+  "Or remove the batch (kafka-delete-records, up to the offset behind it), and accept the gap: weir position <source> --accept-gap.";
 
 function damaged({ topic, partition, offset }: ReadAt, cause: unknown): LogFailed {
   const why = cause instanceof BatchDamaged ? cause.message : String(cause);

@@ -98,7 +98,7 @@ function sectionsOf(
     const batch = bytes.subarray(at, end);
     let section: Section | undefined;
     try {
-      checkBatch(batch, at);
+      checkBatch(batch);
       section = sectionOf(batch, { at, from, transactions });
     } catch (error) {
       if (next === from.offset && sections.length === 0) throw error;
@@ -118,14 +118,14 @@ function sectionsOf(
 /** A batch of which nothing is taken, between others. */
 const NOTHING = { bytes: new Uint8Array(0), at: 0, count: 0, firstMs: 0, appendedMs: undefined } as const;
 
-function checkBatch(batch: Uint8Array, at: number): void {
+function checkBatch(batch: Uint8Array): void {
   const view = new DataView(batch.buffer, batch.byteOffset, batch.byteLength);
   if (view.getInt8(16) !== MAGIC)
-    throw new BatchDamaged(
-      `Cannot read the records at ${at}: they are of format ${view.getInt8(16)}, which Kafka 0.11 replaced.`,
-    );
+    throw new BatchDamaged(`the records are of format ${view.getInt8(16)}, which Kafka 0.11 replaced.`);
   if (crc32c(batch.subarray(SUMMED_FROM)) !== view.getUint32(SUM_AT))
-    throw new BatchDamaged(`Cannot read the batch at offset ${view.getBigInt64(0)}: its checksum does not match.`);
+    throw new BatchDamaged(
+      `the batch of offsets ${view.getBigInt64(0)} to ${lastOffsetOf(batch)} does not match its checksum.`,
+    );
 }
 
 function lastOffsetOf(batch: Uint8Array): number {
@@ -226,7 +226,7 @@ class Taking {
     try {
       return this.#takeAll(section);
     } catch (error) {
-      if (count === 0) throw error;
+      if (next === this.#from.offset) throw error;
       [this.#count, this.#next] = [count, next];
       return false;
     }
@@ -239,7 +239,7 @@ class Taking {
       const start = reader.at;
       const end = reader.int() + reader.at;
       if (end > section.bytes.length)
-        throw new BatchDamaged(`Cannot read the batch at ${section.base}: a record is cut off.`);
+        throw new BatchDamaged(`a record in the batch of offsets ${section.base} to ${section.last} is cut off.`);
       reader.at += 1; // attributes, of which there are none
       const delta = reader.long();
       const offset = section.base + reader.int();
@@ -254,7 +254,7 @@ class Taking {
       this.#timestamps[this.#count] = section.appendedMs ?? section.firstMs + delta;
       this.#record(reader, shift);
       if (reader.at !== end)
-        throw new BatchDamaged(`Cannot read the batch at ${section.base}: record ${n} is damaged.`);
+        throw new BatchDamaged(`record ${n} in the batch of offsets ${section.base} to ${section.last} is damaged.`);
       this.#count += 1;
       this.#next = offset + 1;
     }

@@ -132,7 +132,7 @@ describe("takeRecords()", () => {
   });
 
   test.each<[string, (bytes: Buffer) => void, string]>([
-    ["changed on its way", (bytes) => bytes.writeUInt8(1, bytes.length - 2), "checksum does not match"],
+    ["changed on its way", (bytes) => bytes.writeUInt8(1, bytes.length - 2), "does not match its checksum"],
     ["says a wrong size", (bytes) => bytes.writeInt32BE(-12, 8), "Out of bounds"],
     [
       "is damaged under its checksum",
@@ -140,7 +140,7 @@ describe("takeRecords()", () => {
         bytes.writeUInt8(0x7e, 61); // the length of its record
         bytes.writeUInt32BE(crc32c(bytes.subarray(21)), 17);
       },
-      "a record is cut off",
+      "a record in the batch of offsets 1 to 1 is cut off",
     ],
   ])("takes what lies before a batch that %s", (_, change, message) => {
     const [good, bad] = [batch({ base: 0, records: [[0, "a"]] }), batch({ base: 1, records: [[0, "b"]] })];
@@ -154,7 +154,7 @@ describe("takeRecords()", () => {
   test("refuses a batch that changed on its way, and a codec it does not know", () => {
     const changed = Buffer.from(three);
     changed[changed.length - 2]! ^= 1;
-    expect(() => takeRecords(changed, bounds)).toThrow("checksum does not match");
+    expect(() => takeRecords(changed, bounds)).toThrow("does not match its checksum");
     const unknown = batch({ base: 0, records: [[0, "a"]], attributes: 5 });
     expect(() => takeRecords(unknown, bounds)).toThrow("compressed by codec 5");
   });

@@ -24,6 +24,8 @@ export interface Sending {
 export interface Place {
   readonly of: Sending;
   readonly write: Write;
+  /** Its records, opened where they were packed. */
+  readonly records: Records;
   /** The offset of its first record, once that is stored. */
   first: number;
   /** The offset behind the last one that is stored. */
@@ -37,6 +39,8 @@ export interface Part {
   readonly place: Place;
   readonly from: number;
   readonly to: number;
+  /** In batches of its own: brokers refused it together with others. */
+  readonly isAlone?: boolean;
 }
 
 /** What one request brings to one partition: records of one or more writes, in their order. */
@@ -46,13 +50,18 @@ export interface Batch extends ProducedBatch {
 
 /** Places of an append's writes, of which nothing is stored yet. */
 export function placesOf(writes: readonly Write[], of: Sending): readonly Place[] {
-  return writes.map((write) => ({ of, write, first: 0, next: 0, stored: 0 }));
+  return writes.map((write) => ({ of, write, records: recordsOf(write), first: 0, next: 0, stored: 0 }));
+}
+
+/** All of a place. */
+export function wholeOf(place: Place): Part {
+  return { place, from: 0, to: place.write.records.count };
 }
 
 /** Packs parts; `bytesMax` says for each topic how large a batch of more than one record may be, before it is compressed. */
 export function roundsOf(parts: readonly Part[], bytesMax: (topic: string) => number): readonly (readonly Batch[])[] {
   const lanes = new Map<string, Lane>();
-  for (const part of parts) {
+  for (const part of joined(parts)) {
     const { topic, partition } = part.place.write;
     const key = `${topic}\n${partition}`;
     const lane = lanes.get(key) ?? new Lane({ key, topic, partition, bytesMax: bytesMax(topic) });
@@ -70,6 +79,19 @@ export function roundsOf(parts: readonly Part[], bytesMax: (topic: string) => nu
 
 type OpenBatch = ProducedBatch & { readonly parts: Part[] };
 
+/** Parts of one place that lie behind each other, as one. */
+function joined(parts: readonly Part[]): readonly Part[] {
+  const all: Part[] = [];
+  const lastOf = new Map<Place, number>();
+  for (const part of parts) {
+    const at = lastOf.get(part.place);
+    const last = at === undefined ? undefined : all[at];
+    if (at !== undefined && last?.to === part.from && last.isAlone === part.isAlone) all[at] = { ...last, to: part.to };
+    else lastOf.set(part.place, all.push(part) - 1);
+  }
+  return all;
+}
+
 interface LaneOf {
   readonly key: string;
   readonly topic: string;
@@ -81,15 +103,18 @@ interface LaneOf {
 class Lane {
   readonly batches: OpenBatch[] = [];
   readonly #of: LaneOf;
+  /** Whether the last batch takes no other append's records. */
+  #isClosed = false;
 
   constructor(of: LaneOf) {
     this.#of = of;
   }
 
-  add({ place, from, to }: Part): void {
+  add({ place, from, to, isAlone = false }: Part): void {
     if (from === to) return;
-    const { write, of } = place;
-    const records = recordsOf(write);
+    const { write, of, records } = place;
+    if (isAlone || this.#isClosed) this.#begin();
+    this.#isClosed = isAlone;
     const marker = of.once && onceMarker(of.once);
     const addedBytes = marker === undefined ? 0 : ONCE_HEADER_BYTES;
     const packedBytes = startOf(records, to) - startOf(records, from);
@@ -108,9 +133,13 @@ class Lane {
 
   /** The last batch if it has room for so many bytes, or nothing in it; a new one otherwise. */
   #with(bytes: number): OpenBatch {
-    const { key, topic, partition, bytesMax } = this.#of;
     const last = this.batches.at(-1);
-    if (last !== undefined && (last.records.count === 0 || last.records.length + bytes <= bytesMax)) return last;
+    const fits = last !== undefined && last.records.length + bytes <= this.#of.bytesMax;
+    return fits || last?.records.count === 0 ? last : this.#begin();
+  }
+
+  #begin(): OpenBatch {
+    const { key, topic, partition } = this.#of;
     const batch = { key, topic, partition, records: new BatchWriter(), parts: [] };
     this.batches.push(batch);
     return batch;
