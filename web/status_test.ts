@@ -87,6 +87,27 @@ describe("GET /v1/admin/status", () => {
   });
 });
 
+describe("who lands a source, on the screen", () => {
+  const one = [{ name: "host pid 7", partitions: [0, 1] }];
+  test.each<[string, { owners: typeof one | null; running: number }, string | undefined]>([
+    ["says nothing where that is the process that answers", { owners: one, running: 3 }, undefined],
+    ["names it where a gateway answers", { owners: one, running: 0 }, "flight  host pid 7  0 1       "],
+    [
+      "names all",
+      { owners: [...one, { name: "other pid 8", partitions: [] }], running: 3 },
+      "flight  other pid 8  none",
+    ],
+    ["says that nobody does", { owners: [], running: 0 }, "flight  nobody"],
+    ["says that nobody knows", { owners: null, running: 0 }, "flight  ?      ?"],
+  ])("%s", async (_, { owners, running }, line) => {
+    const status = await statusOf(await fakeDoor(scriptWithFlight()).ask("/v1/admin/status"));
+    const sources = status.sources.map((source) => ({ ...source, owners }));
+    const screen = statusText({ ...status, sources, actors: { ...status.actors, running } }, LOOK);
+    if (line === undefined) expect(screen).not.toContain("owner");
+    else expect(screen.split("\n").some((row) => row.startsWith(line.trimEnd()))).toBe(true);
+  });
+});
+
 describe("span() and bytes()", () => {
   test.each([
     [59, "59 s"],

@@ -71,8 +71,9 @@ export function statusText(status: Status, { url, width }: Look): string {
       lines.push(`${source}: evolve added ${evolved_columns} ${columns}; weir pull writes ${them} down`);
     if (left_out.length > 0) lines.push(`${source}: evolve leaves out ${safeText(left_out.join(", "))}`);
   }
-  const owned = sources.flatMap(ownerRows);
-  if (owned.length > 0) lines.push("", tableText(owned, width));
+  // Who answers owns all of it, where nothing else is said.
+  const isShared = actors.running === 0 || sources.some(({ owners }) => owners !== null && owners.length !== 1);
+  if (isShared && sources.length > 0) lines.push("", tableText(sources.flatMap(ownerRows), width));
   const building = models.building === 0 ? "" : `, ${models.building} being built`;
   lines.push("", `models  ${models.active} active${building}, ${models.suspended.length} suspended`);
   for (const { name, note } of models.suspended) lines.push(`        ${name}: ${safeText(note)}`);
@@ -112,9 +113,10 @@ function sourceRow(source: Status["sources"][number]) {
   };
 }
 
-/** Who lands a source, if several processes may. */
+/** Who lands a source. */
 function ownerRows({ source, owners }: Status["sources"][number]) {
-  if (owners === null || owners.length < 2) return [];
+  if (owners === null) return [{ source, owner: "?", partitions: "?" }];
+  if (owners.length === 0) return [{ source, owner: "nobody", partitions: "" }];
   return owners.map(({ name, partitions }) => ({ source, owner: name, partitions: partitions.join(" ") || "none" }));
 }
 
