@@ -380,6 +380,15 @@ describe("CLICKHOUSE_URL", () => {
     expect(pathname).toBe("/");
     await close(door);
     expect(door.stdout() + door.stderr()).not.toContain(password);
+    const stranger = new URL(own.url);
+    stranger.password = "guessed";
+    const refused = await weir(["start", "--data", join(folder.path, "stranger")], { CLICKHOUSE_URL: stranger.href });
+    expect([refused.status, refused.stderr]).toEqual([
+      1,
+      expect.stringMatching(/^Cannot use address 1 of CLICKHOUSE_URL: /),
+    ]);
+    expect(refused.stderr).toContain("Check its user and password.");
+    expect(refused.stderr).not.toContain("guessed");
     await own.stop();
   });
 });

@@ -36,8 +36,9 @@ const NEEDED = [
   ...["deduplicate_blocks_in_dependent_materialized_views", "materialized_views_ignore_errors"],
   "non_replicated_deduplication_window",
 ] as const;
-/** How long a server that is being started is waited for. */
+/** How long a server that is being started is waited for, and for how long without a word. */
 const READY_MS_MAX = 60_000;
+const SILENT_MS_MAX = 3_000;
 
 /** Addresses, each with its credentials, and the name of the cluster whose shards they are; one server needs no name. */
 export interface ExternalOptions {
@@ -76,13 +77,20 @@ export const externalClickHouse = ({
 const addressesOf = (url: string) => url.split(/,(?=https?:\/\/)/);
 
 const judge = Effect.fnUntraced(function* ({ ready, rows }: Warehouse["Service"], index: number) {
-  if (!(yield* ready(READY_MS_MAX))) {
-    const message = `Cannot start: address ${index + 1} of CLICKHOUSE_URL does not answer within ${READY_MS_MAX / 1_000} s. Check the address, and that the server runs.`;
-    return yield* new ClickHouseUnfit({ message });
+  const address = `address ${index + 1} of CLICKHOUSE_URL`;
+  if (!(yield* ready(SILENT_MS_MAX))) {
+    yield* Effect.logWarning(`Waiting for ${address}, ${READY_MS_MAX / 1_000} s at most.`);
+    if (!(yield* ready(READY_MS_MAX - SILENT_MS_MAX))) {
+      const message = `Cannot start: ${address} does not answer within ${READY_MS_MAX / 1_000} s. Check the address, and that the server runs.`;
+      return yield* new ClickHouseUnfit({ message });
+    }
   }
-  const [{ version } = { version: "" }] = yield* rows<{ version: string }>("admin", "SELECT version() AS version");
-  const names = yield* rows<{ name: string }>(
-    "admin",
+  const ask = <Row extends object>(sql: string) =>
+    Effect.mapError(rows<Row>("admin", sql), ({ message }) => {
+      return new ClickHouseUnfit({ message: `Cannot use ${address}: ${message} Check its user and password.` });
+    });
+  const [{ version } = { version: "" }] = yield* ask<{ version: string }>("SELECT version() AS version");
+  const names = yield* ask<{ name: string }>(
     "SELECT name FROM system.settings UNION ALL SELECT name FROM system.merge_tree_settings",
   );
   const message = unfitness({ version, settings: new Set(names.map(({ name }) => name)) });
