@@ -81,8 +81,8 @@ export function partitionLimits(partitions: number): PartitionLimits {
   };
 }
 
-/** How long a drained owner may take to finish what it announced. */
-const DRAIN_MS_MAX = 8_000;
+/** How long a drained owner may take to finish what it announced: a process is to be gone within 10 s. */
+const DRAIN_MS_MAX = 6_000;
 
 /** A source that is being landed here. */
 export interface RunningSource {

@@ -97,7 +97,7 @@ export function stepTable(state: TableState, message: TableMessage, nowMs: numbe
     case "fenced":
       return message.generation === state.generation ? onFenced(state) : [state, []];
     case "drain":
-      return onDrain({ ...state, draining: true }, nowMs);
+      return settle({ ...state, draining: true }, nowMs);
   }
 }
 
@@ -371,13 +371,6 @@ function onFenced(state: TableState): TableTurn {
   }
   const [next, commands] = onAssigned(lost, state.next);
   return [next, [...cancelled, ...leaving, ...commands]];
-}
-
-/** Drained means that no intent is left open: what is being looked up or recovered is finished first. */
-function onDrain(state: TableState, nowMs: number): TableTurn {
-  const isUnsettled = state.phase === "locating" || state.phase === "recovering";
-  const isUnassigned = state.phase === "waiting" && state.generation === 0;
-  return isUnsettled || isUnassigned ? [state, []] : settle(state, nowMs);
 }
 
 /** Between two batches: does what had to wait for this moment, or goes on filling. */

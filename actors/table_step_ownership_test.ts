@@ -243,9 +243,9 @@ describe("stepTable(): ownership", () => {
 
 describe("stepTable(): drain", () => {
   test.each<Row>([
-    ["before anything is assigned: an intent may be open", [drain], []],
-    ["while locating: an intent may be open", [assigned(1, 0), drain], []],
-    ["located without an open intent", [assigned(1, 0), drain, located(1, place(0, 0))], ["halt", "drained"]],
+    ["before anything is assigned: at once", [drain], ["halt", "drained"]],
+    ["while locating: at once, whoever is next finds what is open", [assigned(1, 0), drain], ["halt", "drained"]],
+    ["located when it is drained: not looked at", [assigned(1, 0), drain, located(1, place(0, 0))], []],
     ["while filling", [...FILLING, offered(1, 0, [0, 2]), drain], ["halt", "drained"]],
     ["while announcing: the batch is finished first", [...ANNOUNCING, drain], []],
     [

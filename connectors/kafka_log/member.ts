@@ -39,7 +39,7 @@ const REBALANCE_MS = 60_000;
 const RELEASE_MS_MAX = 50_000;
 const RETRY_MS_MIN = 100;
 const RETRY_MS_MAX = 2_000;
-const LEAVE_MS_MAX = 2_000;
+const LEAVE_MS_MAX = 1_000;
 /** What people read of a member: where it runs. */
 const NAME = `${hostname()} pid ${process.pid}`;
 

@@ -36,7 +36,7 @@ export class StartFailed extends Error {
 }
 
 /** How long answers under way may take when the door closes. */
-const STOP_MS_MAX = 3_000;
+const STOP_MS_MAX = 2_000;
 
 /** Largest body that the server takes in at all; routes have their own bounds below it. */
 const BODY_BYTES_MAX = 128 * 2 ** 20;
