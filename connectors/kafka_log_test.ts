@@ -242,12 +242,7 @@ describe.skipIf(jars === undefined)("kafkaLog()", () => {
         const [gone, there] = [yield* freshTopic(1), yield* freshTopic(1)];
         const writes = [gone, there].map((topic) => ({ topic, partition: 0, records: packed(["before"]) }));
         yield* log.append(writes);
-        yield* Effect.promise(async () => {
-          const admin = other().admin();
-          await admin.connect();
-          await admin.deleteTopics({ topics: [gone] });
-          await admin.disconnect();
-        });
+        yield* Effect.promise(() => withLog(Effect.flatMap(Log, (elsewhere) => elsewhere.deleteTopic(gone))));
         const ended = yield* appendTogether(
           [gone, there].map((topic) => ({ topic, partition: 0, records: packed(["x"]) })),
         );

@@ -30,8 +30,6 @@ export interface DoorProcess {
   /** What the process wrote to stderr so far. */
   readonly stderr: () => string;
   readonly stop: () => Promise<void>;
-  /** What it has said on its standard error. */
-  readonly said: () => string;
   /** Ends it as a power cut of the process would. */
   readonly kill: () => Promise<void>;
 }
@@ -92,7 +90,6 @@ export async function startProcess(options: {
     },
     stderr: () => errors,
     stop: () => end("SIGTERM"),
-    said: () => errors,
     kill: () => end("SIGKILL"),
   };
 }

@@ -86,7 +86,7 @@ describe.skipIf(jars === undefined)("roles", () => {
     await applied(gateway!, { "dwa/digit.sql": MODEL });
     for (const old of workers) {
       const fresh = await start("worker");
-      expect(await stop(old), old.said()).toBeLessThan(10_000);
+      expect(await stop(old), old.stderr()).toBeLessThan(10_000);
       const { rows: before } = await stored(gateway!);
       await until("landing to go on", () => stored(gateway!), { holds: ({ rows }) => rows > before, withinMs: 30_000 });
       workers.splice(workers.indexOf(old), 1, fresh);

@@ -24,8 +24,8 @@ import { type Appended, type AppendReceipt, LogFailed, type Once, type Write } f
 import { ONCE_HEADER_BYTES } from "../once_header.ts";
 import { type Catalog, partitionFailure } from "./catalog.ts";
 import type { Clients } from "./client.ts";
-import { failureOf, invalid, isTooLarge, unavailable, unknownTopic } from "./failures.ts";
-import { IdempotentProducer, isRefusal, type Sent } from "./producer.ts";
+import { failureOf, invalid, isRefusal, isTooLarge, unavailable, unknownTopic } from "./failures.ts";
+import { IdempotentProducer, type Sent } from "./producer.ts";
 import { type Batch, type Part, type Place, placesOf, roundsOf, type Sending, wholeOf } from "./rounds.ts";
 
 /** A producer's batch of one partition, below the 1 MiB that brokers take unless told otherwise. */
@@ -165,7 +165,7 @@ export class Appends {
   /** What an append asks for that is not there; throws LogFailed if nobody can be asked. */
   async #missing(writes: readonly Write[]): Promise<LogFailed | undefined> {
     for (const { topic, partition } of writes) {
-      const found = this.#catalog.known(topic) ?? (await this.#catalog.find(topic));
+      const found = await this.#catalog.find(topic);
       const failure = found === undefined ? unknownTopic(topic) : partitionFailure(found, partition);
       if (failure !== undefined) return failure;
     }

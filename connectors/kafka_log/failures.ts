@@ -80,6 +80,14 @@ export function isTooLarge(error: unknown): boolean {
   return TOO_LARGE.has(typeOf(error));
 }
 
+/** What a broker says of records that their topic does not take, before it looks at who sends them. */
+const REFUSALS = new Set([...TOO_LARGE, "INVALID_RECORD", "INVALID_TIMESTAMP"]);
+
+/** Whether it is the records that the brokers do not take, whoever sends them and whenever. */
+export function isRefusal(error: unknown): boolean {
+  return REFUSALS.has(typeOf(error));
+}
+
 /** What a call that only connects calls itself. */
 export const CONNECT = "connect to Kafka";
 const UNAVAILABLE = { reason: "unavailable" } as const;

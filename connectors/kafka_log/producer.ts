@@ -17,7 +17,7 @@ import type Cluster from "kafkajs/src/cluster/index.js";
 import type { BatchWriter, Producer } from "./batch_writer.ts";
 import type { Catalog } from "./catalog.ts";
 import { anyBroker } from "./client.ts";
-import { failureOf, typeOf, unavailable, unknownTopic } from "./failures.ts";
+import { failureOf, isRefusal, typeOf, unavailable, unknownTopic } from "./failures.ts";
 import { askProduce } from "./wire.ts";
 
 const REPLICAS_MS_MAX = 15_000;
@@ -30,13 +30,8 @@ const SEQUENCES = 2 ** 31;
 /** Nothing is written in transactions, but the request asks for their time. */
 const TRANSACTION_MS = 30_000;
 
-/** What a broker says of records that its topic does not take, before it looks at who sends them. */
-const REFUSALS: ReadonlySet<string> = new Set([
-  ...["MESSAGE_TOO_LARGE", "RECORD_LIST_TOO_LARGE", "INVALID_RECORD", "INVALID_TIMESTAMP"],
-]);
-/** With these a broker says that it has stored nothing. */
+/** With these, too, a broker says that it has stored nothing. */
 const NOT_STORED: ReadonlySet<string> = new Set([
-  ...REFUSALS,
   ...["NOT_LEADER_FOR_PARTITION", "LEADER_NOT_AVAILABLE", "UNKNOWN_TOPIC_OR_PARTITION", "NOT_ENOUGH_REPLICAS"],
 ]);
 
@@ -136,7 +131,7 @@ export class IdempotentProducer {
           failed.delete(key);
           if (typeof answer === "number") stored.set(key, answer);
           else failed.set(key, answer);
-          if (typeof answer !== "number" && !NOT_STORED.has(typeOf(answer))) unsure.add(key);
+          if (typeof answer !== "number" && !isRefusal(answer) && !NOT_STORED.has(typeOf(answer))) unsure.add(key);
         }
       } catch (error) {
         failedAll(led, error);
@@ -202,11 +197,6 @@ function pauses(): () => Promise<boolean> {
     await Bun.sleep(pauseMs);
     return true;
   };
-}
-
-/** Whether it is the records that the brokers do not take, whoever sends them and whenever. */
-export function isRefusal(error: unknown): boolean {
-  return REFUSALS.has(typeOf(error));
 }
 
 /** Whether another try may succeed. A topic that its leader does not know may be new; if it is gone, the catalog says so next. */
